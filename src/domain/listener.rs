@@ -1,0 +1,389 @@
+//! An open TCP port and what it does.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::charset::Charset;
+use super::field::FieldError;
+use super::framing::{Cut, Framing, FramingDraft};
+use super::limits::Limits;
+use super::reply::Reply;
+use super::rule::{Rule, RuleDraft};
+use super::template::{Counters, Template};
+use super::wrap::Ready;
+
+/// A listener's name: `[a-z0-9][a-z0-9._-]{0,62}`, and never the form of an id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// A sentence that says what a name is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let shape = text.len() <= 63
+            && text.starts_with(fits)
+            && text.chars().all(|c| fits(c) || matches!(c, '.' | '_' | '-'));
+        if !shape {
+            return Err(
+                "a name is 1 to 63 of a-z, 0-9, `.`, `_` and `-`, and begins with a letter or a digit".into(),
+            );
+        }
+        if super::id::ListenerId::parse(text).is_some() {
+            return Err("a name must not look like an id; choose a word".into());
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the endpoint does with the connection after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Send FIN, keep reading for a bounded while, close.
+    Close,
+    /// Wait for the next message.
+    Keep,
+    /// Send FIN, then read (and record) until the client closes.
+    HalfClose,
+    /// Send RST.
+    Reset,
+}
+
+impl Then {
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::Keep => "keep",
+            Self::HalfClose => "half_close",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// Why a listener closed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfClose {
+    /// It had served `max_connections_total` clients.
+    MaxConnectionsTotal,
+    /// Its `ttl` was over.
+    Ttl,
+    /// Another program took the port while the listener was being moved.
+    PortLost,
+}
+
+impl SelfClose {
+    /// Reads the word of the API.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::MaxConnectionsTotal, Self::Ttl, Self::PortLost].into_iter().find(|why| why.as_str() == word)
+    }
+
+    /// The word of the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxConnectionsTotal => "max_connections_total",
+            Self::Ttl => "ttl",
+            Self::PortLost => "port_lost",
+        }
+    }
+}
+
+/// A listener as somebody wishes it; [`ListenerSpec::new`] says whether it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerDraft {
+    /// The TCP port; 0 lets the kernel choose.
+    pub port: u16,
+    /// The address to bind. `::` takes IPv4 clients too.
+    pub host: IpAddr,
+    /// A unique name.
+    pub name: Option<Name>,
+    /// Connections that the kernel holds ready for accepting (`listen(2)`).
+    pub backlog: u32,
+    /// The encoding of texts.
+    pub charset: Charset,
+    /// Where a message ends; `None`: a message is one read.
+    pub framing: Option<FramingDraft>,
+    /// Sent when a client connects, before anything is read.
+    pub greeting: Reply,
+    /// Sent for each message.
+    pub reply: Reply,
+    /// What follows the reply; `None` is `close`, or `keep` for an echo.
+    pub then: Option<Then>,
+    /// What answers which message; the first that fits. `reply` is for those that none fits.
+    pub rules: Vec<RuleDraft>,
+    /// Bounds.
+    pub limits: Limits,
+    /// How many clients it serves before it closes by itself.
+    pub max_connections_total: Option<u64>,
+    /// How long it stays open.
+    pub ttl: Option<Duration>,
+}
+
+impl Default for ListenerDraft {
+    /// The tutorial's server on a port of the kernel's choice.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            name: None,
+            backlog: 128,
+            charset: Charset::Fixed(encoding_rs::GBK),
+            framing: None,
+            greeting: Reply::Silence,
+            reply: Reply::standard(),
+            then: None,
+            rules: Vec::new(),
+            limits: Limits::default(),
+            max_connections_total: None,
+            ttl: None,
+        }
+    }
+}
+
+/// A listener that can be: every text can be encoded, every bound makes sense.
+#[derive(Debug, Clone)]
+pub struct ListenerSpec {
+    draft: ListenerDraft,
+    framing: Option<Arc<Framing>>,
+    reply: Option<Ready>,
+    greeting: Option<Ready>,
+    reply_template: Option<Template>,
+    greeting_template: Option<Template>,
+    rules: Arc<[Rule]>,
+    counters: Arc<Counters>,
+    follows_peer: bool,
+}
+
+/// Two specs are the same when the same was asked for.
+impl PartialEq for ListenerSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.draft == other.draft
+    }
+}
+
+impl ListenerSpec {
+    /// Checks a draft.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn new(draft: ListenerDraft) -> Result<Self, Vec<FieldError>> {
+        let mut errors = check(&draft);
+        let framing = draft.framing.clone().map(|framing| Framing::new(framing, draft.charset));
+        let framing = framing.transpose().map_err(|faults| errors.extend(faults)).unwrap_or_default();
+        let mut ready = |reply: &Reply, pointer: &str| {
+            let ready = ready(reply, draft.charset, framing.as_ref());
+            ready.map_err(|detail| errors.push(FieldError::new(pointer, detail))).unwrap_or_default()
+        };
+        let (reply, greeting) = (ready(&draft.reply, "/reply"), ready(&draft.greeting, "/greeting"));
+        let mut template = |reply: &Reply, pointer: &str| {
+            let template = reply.template();
+            template.map_err(|detail| errors.push(FieldError::new(pointer, detail))).unwrap_or_default()
+        };
+        let reply_template = template(&draft.reply, "/reply/template");
+        let greeting_template = template(&draft.greeting, "/greeting/template");
+        let rules = Rule::all(&draft.rules, draft.charset, framing.as_ref(), &mut errors);
+        let framing = framing.map(Arc::new);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let own = reply.is_none() && matches!(draft.reply, Reply::Text { .. });
+        let follows_peer = own || rules.iter().any(Rule::follows_peer);
+        let counters = Arc::default();
+        Ok(Self {
+            draft,
+            framing,
+            reply,
+            greeting,
+            reply_template,
+            greeting_template,
+            rules,
+            counters,
+            follows_peer,
+        })
+    }
+
+    /// What was asked for.
+    pub const fn draft(&self) -> &ListenerDraft {
+        &self.draft
+    }
+
+    /// Where a message ends; `None`: a message is one read.
+    pub const fn framing(&self) -> Option<&Arc<Framing>> {
+        self.framing.as_ref()
+    }
+
+    /// The reply as it leaves, where it does not depend on the message.
+    pub const fn reply(&self) -> Option<&Ready> {
+        self.reply.as_ref()
+    }
+
+    /// The greeting as it leaves, where it does not depend on the peer.
+    pub const fn greeting(&self) -> Option<&Ready> {
+        self.greeting.as_ref()
+    }
+
+    /// Goes on with the counters of another spec of the same listener; and with its rules, and how often they have answered,
+    /// where they are the same.
+    pub fn go_on_from(&mut self, other: &Self) {
+        self.counters = Arc::clone(&other.counters);
+        let of = |spec: &Self| {
+            let draft = &spec.draft;
+            (draft.rules.clone(), draft.charset, draft.framing.clone())
+        };
+        if of(self) == of(other) {
+            self.rules = Arc::clone(&other.rules);
+        }
+    }
+
+    /// What answers which message, the first that fits.
+    pub const fn rules(&self) -> &Arc<[Rule]> {
+        &self.rules
+    }
+
+    /// Whether a reply depends on the encoding that the peer speaks.
+    pub const fn follows_peer(&self) -> bool {
+        self.follows_peer
+    }
+
+    /// The template of the reply, if it has one.
+    pub const fn reply_template(&self) -> Option<&Template> {
+        self.reply_template.as_ref()
+    }
+
+    /// The template of the greeting, if it has one.
+    pub const fn greeting_template(&self) -> Option<&Template> {
+        self.greeting_template.as_ref()
+    }
+
+    /// What its templates count with.
+    pub const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// What follows the reply.
+    pub fn then(&self) -> Then {
+        let default = if self.draft.reply == Reply::Echo { Then::Keep } else { Then::Close };
+        self.draft.then.unwrap_or(default)
+    }
+}
+
+/// The longest reply that is taken, so that one message cannot make the endpoint send more than this: 1 MiB.
+const LONGEST_REPLY: usize = 1 << 20;
+
+/// What is sent, where it does not depend on the message.
+pub(super) fn ready(
+    reply: &Reply,
+    charset: Charset,
+    framing: Option<&Framing>,
+) -> Result<Option<Ready>, String> {
+    let bytes = reply.fixed_bytes(charset).map_err(|fault| {
+        format!("{fault}; choose another encoding (utf-8 expresses everything) or other words")
+    })?;
+    // A text in the peer's encoding is measured as it is: UTF-8 is among the longest.
+    if bytes.as_ref().map_or(reply.text_len(), Bytes::len) > LONGEST_REPLY {
+        return Err("must be at most 1MiB long".to_owned());
+    }
+    match (bytes, framing) {
+        (Some(bytes), Some(framing)) => framing.wrap(bytes).map(Some),
+        (bytes, _) => Ok(bytes.map(|bytes| Ready { bytes, content: None })),
+    }
+}
+
+fn check(draft: &ListenerDraft) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut wrong = |bad: bool, pointer: &str, detail: &str| {
+        if bad {
+            errors.push(FieldError::new(pointer, detail));
+        }
+    };
+    let limits = &draft.limits;
+    wrong(draft.backlog == 0 || draft.backlog > 65_535, "/backlog", "must be from 1 to 65535");
+    wrong(
+        draft.greeting == Reply::Echo,
+        "/greeting",
+        "there is nothing to echo yet: give a text, hex or base64",
+    );
+    wrong(limits.connections == 0, "/limits/connections", "must be at least 1");
+    wrong(limits.idle == Some(Duration::ZERO), "/limits/idle", "must be longer than 0; null is no limit");
+    wrong(
+        limits.lifetime == Some(Duration::ZERO),
+        "/limits/lifetime",
+        "must be longer than 0; null is no limit",
+    );
+    wrong(limits.write.is_zero(), "/limits/write", "must be longer than 0");
+    wrong(limits.stored_bytes > 1 << 30, "/limits/stored_bytes", "must be at most 1GiB");
+    wrong(
+        draft.max_connections_total == Some(0),
+        "/max_connections_total",
+        "must be at least 1; null is no limit",
+    );
+    wrong(draft.ttl == Some(Duration::ZERO), "/ttl", "must be longer than 0; null is no limit");
+    if let (Some(FramingDraft { cut: Cut::IdleGap(gap), .. }), Some(idle)) = (&draft.framing, limits.idle) {
+        wrong(
+            *gap >= idle,
+            "/framing/gap",
+            "must be shorter than limits.idle, which would end the connection first",
+        );
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_listener_is_the_tutorials_server() {
+        let spec = ListenerSpec::new(ListenerDraft::default()).unwrap();
+        assert_eq!(spec.reply().unwrap().bytes.len(), 17);
+        assert_eq!(spec.then(), Then::Close);
+    }
+
+    #[test]
+    fn an_echo_keeps_the_connection_unless_told_otherwise() {
+        let mut draft = ListenerDraft { reply: Reply::Echo, ..ListenerDraft::default() };
+        assert_eq!(ListenerSpec::new(draft.clone()).unwrap().then(), Then::Keep);
+        draft.then = Some(Then::Close);
+        assert_eq!(ListenerSpec::new(draft).unwrap().then(), Then::Close);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let draft = ListenerDraft {
+            backlog: 0,
+            reply: Reply::Text { text: "😀".into(), encoding: None },
+            ttl: Some(Duration::ZERO),
+            ..ListenerDraft::default()
+        };
+        let pointers: Vec<_> = ListenerSpec::new(draft).unwrap_err().into_iter().map(|e| e.pointer).collect();
+        assert_eq!(pointers, ["/backlog", "/ttl", "/reply"]);
+    }
+
+    #[test]
+    fn names_keep_to_their_pattern() {
+        for good in ["gate", "0", "a.b-c_d", &"x".repeat(63)] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        let id = "01980000-0000-7000-8000-000000000000";
+        for bad in ["", "Gate", "-a", ".a", "a b", "名", &"x".repeat(64), id] {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
