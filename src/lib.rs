@@ -35,3 +35,4 @@
 //! 10. [`wire::StreamDecoder`] reads the bytes as text, for the view only: raw bytes are the truth.
 
 pub mod domain;
+pub mod wire;
