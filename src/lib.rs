@@ -35,4 +35,5 @@
 //! 10. [`wire::StreamDecoder`] reads the bytes as text, for the view only: raw bytes are the truth.
 
 pub mod domain;
+pub mod store;
 pub mod wire;
