@@ -35,5 +35,6 @@
 //! 10. [`wire::StreamDecoder`] reads the bytes as text, for the view only: raw bytes are the truth.
 
 pub mod domain;
+pub mod engine;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,94 @@
+//! Opening a listening socket.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+/// A silent client is probed after a minute, then every ten seconds, and given up after six probes: two minutes for a
+/// vanished machine. The kernel's own default is more than two hours.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(6);
+
+/// Bytes of a reply that wait in the kernel unsent, at most. Without a bound a fast writer fills megabytes, hears of room
+/// only when a third of them are gone, and would take a slow client that reads all the time for one that does not.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 * 1024;
+
+/// Why an address could not be listened on.
+#[derive(Debug, Error)]
+pub(super) enum BindError {
+    /// Somebody listens there.
+    #[error("the address is in use")]
+    InUse,
+    /// No interface of this machine has it.
+    #[error("the address is not on this machine")]
+    AddressNotAvailable,
+    /// The system refuses the port to this user.
+    #[error("the system refuses the port")]
+    Refused,
+    /// No file descriptor is left.
+    #[error("out of file descriptors")]
+    OutOfDescriptors,
+    /// Anything else.
+    #[error(transparent)]
+    Other(io::Error),
+}
+
+impl From<io::Error> for BindError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::AddrInUse => Self::InUse,
+            ErrorKind::AddrNotAvailable => Self::AddressNotAvailable,
+            ErrorKind::PermissionDenied => Self::Refused,
+            _ if out_of_descriptors(&error) => Self::OutOfDescriptors,
+            // An IPv6 address on a machine without IPv6, or a link-local one without its interface.
+            ErrorKind::Unsupported | ErrorKind::InvalidInput => Self::AddressNotAvailable,
+            _ if error.raw_os_error() == Some(EAFNOSUPPORT) => Self::AddressNotAvailable,
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Linux's `EAFNOSUPPORT`; `std` has no name for it.
+const EAFNOSUPPORT: i32 = 97;
+/// The machine's and the process's limit, the same numbers on every Unix; `std` has no names for them.
+const ENFILE: i32 = 23;
+pub(super) const EMFILE: i32 = 24;
+
+/// Whether the process or the machine has no file descriptor left.
+pub(super) fn out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+/// Listens on `address`. When it returns, the kernel accepts clients.
+///
+/// `SO_REUSEADDR` lets a port be opened again while its old connections are in TIME_WAIT. `SO_REUSEPORT` is never set:
+/// it would let another process of the same user take clients away. `::` takes IPv4 clients too. What each client's socket
+/// is to have is set here once: accepted sockets inherit it on Linux, which saves system calls for each client.
+pub(super) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, BindError> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
+    }
+    socket.set_tcp_keepalive(&KEEPALIVE)?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+/// Changes the backlog of a socket that listens.
+pub(super) fn set_backlog(listener: &TcpListener, backlog: u32) -> Result<(), BindError> {
+    SockRef::from(listener).listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(())
+}

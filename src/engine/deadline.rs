@@ -1,0 +1,45 @@
+//! A deadline that moves, for little.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The first alarm is set no later than this. A connection that lasts as long as most do then sets one alarm in its
+/// life: moving an alarm to an earlier time takes the lock of the timer wheel, ignoring one that comes early does not.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// One timer for all that a connection waits for: it may ring early, it never rings late. It belongs to one task, which
+/// alone polls it.
+#[derive(Debug, Default)]
+pub(super) struct Deadline {
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// Whether the task is to be woken by the alarm as it is set: a second look before it rings would only cost.
+    is_watched: bool,
+}
+
+impl Deadline {
+    /// Ready once `until` has come; `None` never comes. The task is woken then, or earlier and looks again.
+    pub(super) fn poll(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = until else { return Poll::Pending };
+        let first = || Box::pin(sleep_until(until.min(Instant::now() + FIRST)));
+        let alarm = self.alarm.get_or_insert_with(first);
+        if alarm.deadline() > until {
+            alarm.as_mut().reset(until);
+        } else if self.is_watched && !alarm.is_elapsed() {
+            return Poll::Pending;
+        }
+        loop {
+            self.is_watched = alarm.as_mut().poll(cx).is_pending();
+            if self.is_watched {
+                return Poll::Pending;
+            }
+            if Instant::now() >= until {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
+    }
+}
