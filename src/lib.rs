@@ -34,6 +34,7 @@
 //! 9. `GET /connections` asks the journal for a page, by position, at the same cost however much there is.
 //! 10. [`wire::StreamDecoder`] reads the bytes as text, for the view only: raw bytes are the truth.
 
+pub mod api;
 pub mod domain;
 pub mod engine;
 pub mod store;
