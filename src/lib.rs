@@ -35,7 +35,11 @@
 //! 10. [`wire::StreamDecoder`] reads the bytes as text, for the view only: raw bytes are the truth.
 
 pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -1,0 +1,26 @@
+//! One setting alone, for the commands beside the service: whatever is wrong with the others.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::error::ConfigError;
+use super::layers::{self, Inputs};
+use super::read;
+
+/// Reads the API's address alone: what a client on this machine must know.
+///
+/// # Errors
+/// Layers that cannot be read or contradict each other, or an address that is none.
+pub fn listen_address(inputs: &Inputs) -> Result<SocketAddr, ConfigError> {
+    let (values, _) = layers::merge(inputs)?;
+    read::listen(&values)
+}
+
+/// Reads the data directory alone: what a command that looks into it must know.
+///
+/// # Errors
+/// Layers that cannot be read or contradict each other, or a directory that is none.
+pub fn data_dir(inputs: &Inputs) -> Result<PathBuf, ConfigError> {
+    let (values, _) = layers::merge(inputs)?;
+    read::data_dir(&values)
+}
