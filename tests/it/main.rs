@@ -1,0 +1,24 @@
+//! The service through its public door: HTTP and TCP, on ports of the kernel's choice, without sleeps.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets a surprise has failed")]
+
+mod backup;
+mod changes;
+mod clients;
+mod connections;
+mod contract;
+mod endpoints;
+mod errors;
+mod examples;
+mod framing;
+mod framing_changes;
+mod journal;
+mod listeners;
+mod load;
+mod messages;
+mod readme;
+mod restart;
+mod restore;
+mod rules;
+mod service;
+mod support;
+mod templates;
