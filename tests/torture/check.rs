@@ -21,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) answered: u64,
     /// Of these, those of which something that was answered is not on record.
     pub(crate) lost: u64,
+    /// The first of these.
+    pub(crate) losses: Vec<String>,
     /// On record without an answer: the service died in between.
     pub(crate) unanswered: u64,
     pub(crate) bytes: u64,
@@ -36,6 +38,13 @@ impl Findings {
             "{} deaths, {} answered ({} bytes checked), {} lost, {} on record unanswered, ready again within {} ms",
             self.deaths, self.answered, self.bytes, self.lost, self.unanswered, self.slowest_start
         )
+    }
+
+    fn lost(&mut self, what: String) {
+        self.lost += 1;
+        if self.losses.len() < TOLD {
+            self.losses.push(what);
+        }
     }
 
     fn fault(&mut self, what: String) {
@@ -85,7 +94,9 @@ impl Checked {
         for (id, answered) in &notes.messages {
             let is_there = found.contains(id);
             findings.answered += u64::from(*answered);
-            findings.lost += u64::from(*answered && !is_there);
+            if *answered && !is_there {
+                findings.lost(format!("{id:?}, answered, is not on record"));
+            }
             findings.unanswered += u64::from(!answered && is_there);
         }
         Ok(())
@@ -109,8 +120,14 @@ impl Checked {
                 Ok(api.call("GET", &path, "")?.body)
             };
             let (received, sent) = (read("received")?, read("sent")?);
-            // Too little to tell which it is: at most a part of its head is on record.
-            let Some(id) = Id::of(&received) else { continue };
+            // Nothing was received: a head arrives as one piece.
+            if received.is_empty() {
+                continue;
+            }
+            let Some(id) = Id::of(&received) else {
+                findings.fault(format!("a stream begins like none that was sent: {received:02x?}"));
+                continue;
+            };
             let Some(noted) = notes.streams.get(&id) else {
                 findings.fault(format!("nobody sent the stream {id:?}"));
                 continue;
@@ -130,7 +147,9 @@ impl Checked {
         for (id, noted) in &notes.streams {
             let kept = found.get(id).copied().unwrap_or(0);
             findings.answered += u64::from(noted.answered > 0);
-            findings.lost += u64::from(kept < noted.answered);
+            if kept < noted.answered {
+                findings.lost(format!("{id:?}: {kept} bytes on record, {} answered", noted.answered));
+            }
             findings.unanswered += u64::from(kept > noted.answered);
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::content::{Dice, Id};
+use crate::content::{Dice, HEAD, Id};
 
 /// What an endpoint answers by default: `问题正在处理中...` in GBK.
 const STANDARD_REPLY: [u8; 17] =
@@ -113,7 +113,7 @@ fn send_streams(endpoint: SocketAddr, mut id: Id, mut dice: Dice, orders: &Arc<O
     while !orders.stop.load(SeqCst) {
         id.number += 1;
         let Ok(stream) = TcpStream::connect_timeout(&endpoint, PATIENCE) else { continue };
-        if let Some(seen) = send_stream(&stream, id, dice.roll(1, 1 << 20), &mut dice, orders) {
+        if let Some(seen) = send_stream(&stream, id, dice.roll(HEAD as u64, 1 << 20), &mut dice, orders) {
             notes.streams.insert(id, seen);
         }
     }
@@ -153,7 +153,9 @@ fn send_stream(
     while sent < len && !orders.stop.load(SeqCst) {
         // Small ones as often as large ones, up to 64 KiB.
         let most = 16 << dice.roll(0, 13);
-        let piece = usize::try_from(dice.roll(1, most).min(len - sent)).unwrap_or(1);
+        // The first piece says whose stream it is: a death right behind it leaves a record that can be told.
+        let least = if sent == 0 { HEAD as u64 } else { 1 };
+        let piece = usize::try_from(dice.roll(1, most).max(least).min(len - sent)).unwrap_or(1);
         let bytes = id.bytes(sent, piece);
         sent += piece as u64;
         if out.write_all(&bytes).is_err() {

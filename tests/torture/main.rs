@@ -129,7 +129,8 @@ impl Findings {
         if self.faults.is_empty() && self.lost == 0 && self.answered > 0 {
             Verdict::Passed(self.summary())
         } else {
-            Verdict::Failed(format!("{}\n    {}", self.summary(), self.faults.join("\n    ")))
+            let told: Vec<_> = self.faults.iter().chain(&self.losses).map(String::as_str).collect();
+            Verdict::Failed(format!("{}\n    {}", self.summary(), told.join("\n    ")))
         }
     }
 
