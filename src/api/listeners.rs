@@ -52,7 +52,9 @@ fn weight(listener: &ListenerSnapshot) -> usize {
         };
         (1 << 10) + replies + rule.when.as_ref().map_or(0, MatcherDraft::written_len)
     });
-    (2 << 10) + reply_weight(&draft.reply) + reply_weight(&draft.greeting) + rules.sum::<usize>()
+    let sends = draft.sends.iter().map(|send| 64 + reply_weight(&send.send));
+    let replies = reply_weight(&draft.reply) + reply_weight(&draft.greeting);
+    (2 << 10) + replies + rules.sum::<usize>() + sends.sum::<usize>()
 }
 
 fn reply_weight(reply: &Reply) -> usize {
@@ -215,6 +217,12 @@ impl From<&EngineError> for ApiError {
             }
             EngineError::OutOfDescriptors => Self::fd_limit(),
             EngineError::NotFound => Self::not_found("such listener; GET /listeners shows those that are"),
+            EngineError::NotConnected | EngineError::AfterFin => {
+                Self::connection_closed("the connection has ended")
+            }
+            EngineError::ConnectionBusy => Self::connection_busy(),
+            EngineError::InvalidMessage(errors) => Self::invalid_fields(errors.clone()),
+            EngineError::TemplateFailed(why) => Self::invalid_field("/template", why.as_str()),
             EngineError::Stopping => Self::shutting_down(),
             EngineError::Journal(_) => Self::journal_out_of_reach(),
             EngineError::Io(_) => Self::internal_logged(),

@@ -9,6 +9,8 @@ mod answers;
 mod connections;
 mod contract;
 pub mod error;
+#[cfg(test)]
+mod error_tests;
 pub mod extract;
 pub mod guard;
 pub mod health;
@@ -23,6 +25,7 @@ mod quote;
 mod recut;
 mod reset;
 pub mod server;
+mod talk;
 mod text;
 pub mod types;
 mod wait;
@@ -106,6 +109,8 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .get("/connections/{id}", connections::show)
         .get("/connections/{id}/messages", messages::of_connection)
         .get("/connections/{id}/payload", payload::show)
+        .post("/connections/{id}/send", talk::send)
+        .post("/connections/{id}/close", talk::close)
         .get("/messages", messages::list)
         .post("/reset", reset::reset)
         .route("GET", "/healthz", health::live())

@@ -76,6 +76,8 @@ pub enum CloseReason {
     Lifetime,
     /// The client took no byte for `limits.write`.
     WriteTimeout,
+    /// Somebody asked for it (`POST /connections/{id}/close`).
+    Requested,
     /// The listener was closed.
     ListenerClosed,
     /// The service was stopped.
@@ -92,13 +94,14 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Replied,
         Self::PeerClosed,
         Self::PeerReset,
         Self::IdleTimeout,
         Self::Lifetime,
         Self::WriteTimeout,
+        Self::Requested,
         Self::ListenerClosed,
         Self::Shutdown,
         Self::Limit,
@@ -121,6 +124,7 @@ impl CloseReason {
             Self::IdleTimeout => "idle_timeout",
             Self::Lifetime => "lifetime",
             Self::WriteTimeout => "write_timeout",
+            Self::Requested => "requested",
             Self::ListenerClosed => "listener_closed",
             Self::Shutdown => "shutdown",
             Self::Limit => "limit",

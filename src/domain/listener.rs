@@ -5,16 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::charset::Charset;
 use super::field::FieldError;
 use super::framing::{Cut, Framing, FramingDraft};
 use super::limits::Limits;
+use super::periodic::{Periodic, PeriodicDraft};
+use super::prepared::Prepared;
 use super::reply::Reply;
 use super::rule::{Rule, RuleDraft};
-use super::template::{Counters, Template};
-use super::wrap::Ready;
+use super::template::Counters;
 
 /// A listener's name: `[a-z0-9][a-z0-9._-]{0,62}`, and never the form of an id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +127,8 @@ pub struct ListenerDraft {
     pub then: Option<Then>,
     /// What answers which message; the first that fits. `reply` is for those that none fits.
     pub rules: Vec<RuleDraft>,
+    /// What is sent unasked, again and again.
+    pub sends: Vec<PeriodicDraft>,
     /// Bounds.
     pub limits: Limits,
     /// How many clients it serves before it closes by itself.
@@ -150,6 +151,7 @@ impl Default for ListenerDraft {
             reply: Reply::standard(),
             then: None,
             rules: Vec::new(),
+            sends: Vec::new(),
             limits: Limits::default(),
             max_connections_total: None,
             ttl: None,
@@ -162,10 +164,9 @@ impl Default for ListenerDraft {
 pub struct ListenerSpec {
     draft: ListenerDraft,
     framing: Option<Arc<Framing>>,
-    reply: Option<Ready>,
-    greeting: Option<Ready>,
-    reply_template: Option<Template>,
-    greeting_template: Option<Template>,
+    reply: Prepared,
+    greeting: Prepared,
+    sends: Arc<[Periodic]>,
     rules: Arc<[Rule]>,
     counters: Arc<Counters>,
     follows_peer: bool,
@@ -187,36 +188,33 @@ impl ListenerSpec {
         let mut errors = check(&draft);
         let framing = draft.framing.clone().map(|framing| Framing::new(framing, draft.charset));
         let framing = framing.transpose().map_err(|faults| errors.extend(faults)).unwrap_or_default();
-        let mut ready = |reply: &Reply, pointer: &str| {
-            let ready = ready(reply, draft.charset, framing.as_ref());
-            ready.map_err(|detail| errors.push(FieldError::new(pointer, detail))).unwrap_or_default()
-        };
-        let (reply, greeting) = (ready(&draft.reply, "/reply"), ready(&draft.greeting, "/greeting"));
-        let mut template = |reply: &Reply, pointer: &str| {
-            let template = reply.template();
-            template.map_err(|detail| errors.push(FieldError::new(pointer, detail))).unwrap_or_default()
-        };
-        let reply_template = template(&draft.reply, "/reply/template");
-        let greeting_template = template(&draft.greeting, "/greeting/template");
-        let rules = Rule::all(&draft.rules, draft.charset, framing.as_ref(), &mut errors);
+        let (charset, frame) = (draft.charset, framing.as_ref());
+        let reply = Prepared::new(&draft.reply, "/reply", charset, frame, &mut errors);
+        let greeting = Prepared::new(&draft.greeting, "/greeting", charset, frame, &mut errors);
+        let sends = Periodic::all(&draft.sends, charset, frame, &mut errors);
+        let rules = Rule::all(&draft.rules, charset, frame, &mut errors);
         let framing = framing.map(Arc::new);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let own = reply.is_none() && matches!(draft.reply, Reply::Text { .. });
-        let follows_peer = own || rules.iter().any(Rule::follows_peer);
+        let follows_peer = reply.follows_peer()
+            || sends.iter().any(|send| send.send.follows_peer())
+            || rules.iter().any(Rule::follows_peer);
         let counters = Arc::default();
-        Ok(Self {
-            draft,
-            framing,
-            reply,
-            greeting,
-            reply_template,
-            greeting_template,
-            rules,
-            counters,
-            follows_peer,
-        })
+        Ok(Self { draft, framing, reply, greeting, sends, rules, counters, follows_peer })
+    }
+
+    /// Makes a message ready that is to be sent unasked to its clients.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn prepare(&self, message: &Reply) -> Result<Prepared, Vec<FieldError>> {
+        if let Some(detail) = message.is_no_message() {
+            return Err(vec![FieldError::new("", detail)]);
+        }
+        let (mut errors, framing) = (Vec::new(), self.framing.as_deref());
+        let prepared = Prepared::new(message, "", self.draft.charset, framing, &mut errors);
+        if errors.is_empty() { Ok(prepared) } else { Err(errors) }
     }
 
     /// What was asked for.
@@ -229,26 +227,34 @@ impl ListenerSpec {
         self.framing.as_ref()
     }
 
-    /// The reply as it leaves, where it does not depend on the message.
-    pub const fn reply(&self) -> Option<&Ready> {
-        self.reply.as_ref()
+    /// The reply.
+    pub const fn reply(&self) -> &Prepared {
+        &self.reply
     }
 
-    /// The greeting as it leaves, where it does not depend on the peer.
-    pub const fn greeting(&self) -> Option<&Ready> {
-        self.greeting.as_ref()
+    /// The greeting.
+    pub const fn greeting(&self) -> &Prepared {
+        &self.greeting
     }
 
-    /// Goes on with the counters of another spec of the same listener; and with its rules, and how often they have answered,
-    /// where they are the same.
+    /// What is sent unasked, again and again.
+    pub const fn sends(&self) -> &Arc<[Periodic]> {
+        &self.sends
+    }
+
+    /// Goes on with the counters of another spec of the same listener; and where they are the same, with its rules and how
+    /// often they have answered, and its periodic sends.
     pub fn go_on_from(&mut self, other: &Self) {
         self.counters = Arc::clone(&other.counters);
-        let of = |spec: &Self| {
-            let draft = &spec.draft;
-            (draft.rules.clone(), draft.charset, draft.framing.clone())
-        };
-        if of(self) == of(other) {
+        let (new, old) = (&self.draft, &other.draft);
+        if (new.charset, &new.framing) != (old.charset, &old.framing) {
+            return;
+        }
+        if new.rules == old.rules {
             self.rules = Arc::clone(&other.rules);
+        }
+        if new.sends == old.sends {
+            self.sends = Arc::clone(&other.sends);
         }
     }
 
@@ -262,16 +268,6 @@ impl ListenerSpec {
         self.follows_peer
     }
 
-    /// The template of the reply, if it has one.
-    pub const fn reply_template(&self) -> Option<&Template> {
-        self.reply_template.as_ref()
-    }
-
-    /// The template of the greeting, if it has one.
-    pub const fn greeting_template(&self) -> Option<&Template> {
-        self.greeting_template.as_ref()
-    }
-
     /// What its templates count with.
     pub const fn counters(&self) -> &Arc<Counters> {
         &self.counters
@@ -281,28 +277,6 @@ impl ListenerSpec {
     pub fn then(&self) -> Then {
         let default = if self.draft.reply == Reply::Echo { Then::Keep } else { Then::Close };
         self.draft.then.unwrap_or(default)
-    }
-}
-
-/// The longest reply that is taken, so that one message cannot make the endpoint send more than this: 1 MiB.
-const LONGEST_REPLY: usize = 1 << 20;
-
-/// What is sent, where it does not depend on the message.
-pub(super) fn ready(
-    reply: &Reply,
-    charset: Charset,
-    framing: Option<&Framing>,
-) -> Result<Option<Ready>, String> {
-    let bytes = reply.fixed_bytes(charset).map_err(|fault| {
-        format!("{fault}; choose another encoding (utf-8 expresses everything) or other words")
-    })?;
-    // A text in the peer's encoding is measured as it is: UTF-8 is among the longest.
-    if bytes.as_ref().map_or(reply.text_len(), Bytes::len) > LONGEST_REPLY {
-        return Err("must be at most 1MiB long".to_owned());
-    }
-    match (bytes, framing) {
-        (Some(bytes), Some(framing)) => framing.wrap(bytes).map(Some),
-        (bytes, _) => Ok(bytes.map(|bytes| Ready { bytes, content: None })),
     }
 }
 
@@ -352,7 +326,7 @@ mod tests {
     #[test]
     fn the_default_listener_is_the_tutorials_server() {
         let spec = ListenerSpec::new(ListenerDraft::default()).unwrap();
-        assert_eq!(spec.reply().unwrap().bytes.len(), 17);
+        assert_eq!(spec.reply().ready.as_ref().unwrap().bytes.len(), 17);
         assert_eq!(spec.then(), Then::Close);
     }
 

@@ -53,6 +53,15 @@ impl Reply {
         Self::Text { text: STANDARD_REPLY.to_owned(), encoding: None }
     }
 
+    /// Why it cannot be sent unasked, if it cannot: it needs a message, or is nothing.
+    pub const fn is_no_message(&self) -> Option<&'static str> {
+        match self {
+            Self::Echo => Some("there is nothing to echo: give a text, hex, base64 or a template"),
+            Self::Silence => Some("there is nothing to send: give a text, hex, base64 or a template"),
+            _ => None,
+        }
+    }
+
     /// The template that it is, compiled.
     pub(super) fn template(&self) -> Result<Option<Template>, String> {
         match self {

@@ -9,12 +9,11 @@ use bytes::Bytes;
 use super::charset::Charset;
 use super::field::FieldError;
 use super::framing::Framing;
-use super::listener::{Then, ready};
+use super::listener::Then;
 use super::matcher::{Matcher, MatcherDraft, Subject};
 use super::miss::{Miss, nearer};
+use super::prepared::Prepared;
 use super::reply::Reply;
-use super::template::Template;
-use super::wrap::Ready;
 
 /// The state that each connection begins in.
 pub const START: &str = "start";
@@ -87,17 +86,6 @@ impl Sequence {
     }
 }
 
-/// A reply, and its bytes where they are known beforehand.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// What was asked for.
-    pub reply: Reply,
-    /// The bytes as they leave; `None` where they depend on the message.
-    pub ready: Option<Ready>,
-    /// The template that computes them, if one does.
-    pub template: Option<Template>,
-}
-
 /// A rule that can be applied.
 #[derive(Debug)]
 pub struct Rule {
@@ -151,15 +139,8 @@ impl Rule {
         check(draft, pointer, errors);
         let when = draft.when.as_ref();
         let when = when.and_then(|when| Matcher::new(when, charset, &format!("{pointer}/when"), errors));
-        let mut prepare = |reply: &Reply, pointer: &str| {
-            let ready = ready(reply, charset, framing);
-            let ready = ready.map_err(|detail| errors.push(FieldError::new(pointer, detail)));
-            let template = reply.template();
-            let template = template
-                .map_err(|detail| errors.push(FieldError::new(format!("{pointer}/template"), detail)));
-            let template = template.unwrap_or_default();
-            Prepared { reply: reply.clone(), ready: ready.unwrap_or_default(), template }
-        };
+        let mut prepare =
+            |reply: &Reply, pointer: &str| Prepared::new(reply, pointer, charset, framing, errors);
         let place = format!("{pointer}/reply");
         let replies = match &draft.reply {
             RuleReply::Listeners => Vec::new(),
@@ -189,8 +170,7 @@ impl Rule {
 
     /// Whether one of its replies is a text in the encoding that the peer speaks.
     pub(super) fn follows_peer(&self) -> bool {
-        let follows = |reply: &Prepared| reply.ready.is_none() && matches!(reply.reply, Reply::Text { .. });
-        self.replies.iter().any(follows)
+        self.replies.iter().any(Prepared::follows_peer)
     }
 
     /// Whether it answers a message of a connection that is in `state` and has had `answered` answers of it. If so, that

@@ -145,7 +145,7 @@ impl Acceptor {
         self.shared.totals.all.arrived();
         self.listener.counters.arrived();
         let number = self.listener.served.fetch_add(1, Relaxed) + 1;
-        let place = Place::new(Arc::clone(&self.listener), Arc::clone(&self.shared));
+        let place = Place::new(Arc::clone(&self.listener), Arc::clone(&self.shared), id);
         self.listener.sessions.spawn(session::serve(
             stream,
             place,

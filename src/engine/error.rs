@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
-use crate::domain::{ListenerId, Name};
+use crate::domain::{FieldError, ListenerId, Name};
 use crate::store::JournalError;
 
 use super::bind::BindError;
@@ -65,6 +65,21 @@ pub enum EngineError {
     /// There is no such listener, or no longer.
     #[error("no such listener")]
     NotFound,
+    /// No client is connected under that id, or no longer.
+    #[error("the connection has ended")]
+    NotConnected,
+    /// The endpoint has sent FIN to the client.
+    #[error("the endpoint has sent FIN")]
+    AfterFin,
+    /// The connection has as much to carry out as it may.
+    #[error("too much waits for this connection")]
+    ConnectionBusy,
+    /// What is to be sent cannot be.
+    #[error("the message cannot be sent")]
+    InvalidMessage(Vec<FieldError>),
+    /// The template of what is to be sent gave nothing, and why.
+    #[error("the template failed: {0}")]
+    TemplateFailed(String),
     /// The service is about to end.
     #[error("the service is stopping")]
     Stopping,

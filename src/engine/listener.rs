@@ -171,6 +171,8 @@ impl Listener {
             self.reference.store(Arc::new(ListenerRef { id: self.id, name: spec.draft().name.clone() }));
         }
         self.spec.store(Arc::new(spec));
+        // Those who wait, wait by the limits and the sends of the one before.
+        self.lives.wake();
     }
 
     /// Its name now.

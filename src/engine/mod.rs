@@ -20,6 +20,7 @@ mod replies;
 mod restore;
 mod session;
 mod stream;
+mod talk;
 
 #[cfg(test)]
 mod framing_tests;
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::domain::{Clock, IdSource, ListenerSpec, PortSet};
+use crate::domain::{Clock, ConnectionId, IdSource, ListenerSpec, PortSet, Reply};
 use crate::store::{JournalError, Recorder};
 
 pub use counters::EngineStats;
@@ -41,6 +42,7 @@ pub use error::{EngineError, Holder};
 pub use keep::SpecText;
 pub use listener::{ListenerSnapshot, ListenerState};
 pub use registry::ListenerKey;
+pub use talk::{HangUp, Sent};
 
 use counters::Totals;
 use listener::Listener;
@@ -185,6 +187,28 @@ impl Engine {
     /// All listeners, in the order they were made.
     pub fn list(&self) -> Vec<ListenerSnapshot> {
         self.shared.registry().all().map(|listener| listener.snapshot()).collect()
+    }
+
+    /// Whether that client is connected.
+    pub fn is_connected(&self, id: ConnectionId) -> bool {
+        talk::find(&self.shared, id).is_some()
+    }
+
+    /// Sends a message to a client that is connected. When this returns, it is on record and has been handed to the
+    /// kernel.
+    ///
+    /// # Errors
+    /// [`EngineError::NotConnected`] and why else it was not sent.
+    pub async fn send(&self, id: ConnectionId, message: &Reply) -> Result<Sent, EngineError> {
+        talk::send(&self.shared, id, message).await
+    }
+
+    /// Hangs up on a client. When this returns, FIN has been sent; or the client is gone, and its end is on record.
+    ///
+    /// # Errors
+    /// [`EngineError::NotConnected`], [`EngineError::ConnectionBusy`].
+    pub async fn hang_up(&self, id: ConnectionId, how: HangUp) -> Result<(), EngineError> {
+        talk::hang_up(&self.shared, id, how).await
     }
 
     /// The figures.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Clock, Direction};
+use crate::domain::{Clock, ConnectionId, Direction};
 use crate::store::Recorder;
 
 use super::Shared;
@@ -21,8 +21,8 @@ pub(super) struct Place {
 
 impl Place {
     /// A place for one more connection. Its places in the counters have been taken already.
-    pub(super) fn new(listener: Arc<Listener>, shared: Arc<Shared>) -> Self {
-        let live = Arc::new(Live::default());
+    pub(super) fn new(listener: Arc<Listener>, shared: Arc<Shared>, id: ConnectionId) -> Self {
+        let live = Arc::new(Live::new(id));
         let key = listener.lives.add(Arc::clone(&live));
         Self { listener, live, shared, key }
     }
@@ -59,6 +59,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.live.close();
         self.listener.lives.remove(self.key);
         self.listener.counters.leave();
         self.shared.totals.all.leave();

@@ -68,7 +68,7 @@ impl Stage {
         let listener = self.listener.reference();
         let opened = Record::Opened(Box::new(Connection { id, listener, peer, local, opened_at: now }));
         shared.recorder.note(vec![opened]);
-        let place = Place::new(Arc::clone(&self.listener), Arc::clone(shared));
+        let place = Place::new(Arc::clone(&self.listener), Arc::clone(shared), id);
         let (client, server) = duplex(buffer);
         (
             client,

@@ -44,10 +44,7 @@ pub(super) fn answer(
     circumstances: Circumstances,
 ) -> Result<Outgoing, String> {
     let listener = spec.draft().charset;
-    let (ready, reply, template) = match own_reply(rule) {
-        Some(own) => (own.ready.as_ref(), &own.reply, own.template.as_ref()),
-        None => (spec.reply(), &spec.draft().reply, spec.reply_template()),
-    };
+    let Prepared { reply, ready, template } = own_reply(rule).unwrap_or_else(|| spec.reply());
     if let Some(template) = template {
         let content = note.map_or(&**message, |note| note.content.of(message));
         let subject = Subject { content, peer: circumstances.client.address.ip(), nth: circumstances.seq };
@@ -110,18 +107,25 @@ fn own_reply(rule: Chosen<'_>) -> Option<&Prepared> {
     rule.and_then(|(rule, answered)| rule.reply(answered))
 }
 
-/// What greets a client, about whom nothing is known yet; nothing where a template fails.
-pub(super) fn greeting(spec: &ListenerSpec, circumstances: Circumstances) -> Outgoing {
-    let (greeting, listener) = (&spec.draft().greeting, spec.draft().charset);
-    if let Some(template) = spec.greeting_template() {
-        let greeting = rendered(template, spec, &[], Vec::new(), circumstances);
-        return greeting.unwrap_or_else(|_| nothing(listener));
+/// What is sent without a message to answer.
+///
+/// # Errors
+/// Why a template gave nothing.
+pub(super) fn unasked(
+    send: &Prepared,
+    spec: &ListenerSpec,
+    peer: Option<&'static Encoding>,
+    circumstances: Circumstances,
+) -> Result<Outgoing, String> {
+    let listener = spec.draft().charset;
+    if let Some(template) = &send.template {
+        return rendered(template, spec, &[], Vec::new(), circumstances);
     }
-    match (spec.greeting(), greeting) {
-        (Some(ready), _) => prepared(ready, charset_of(greeting, listener)),
-        (None, Reply::Text { text, .. }) => in_peers_encoding(text, spec, None),
-        (None, _) => Outgoing { bytes: Bytes::new(), charset: listener, content: None },
-    }
+    Ok(match (&send.ready, &send.reply) {
+        (Some(ready), reply) => prepared(ready, charset_of(reply, listener)),
+        (None, Reply::Text { text, .. }) => in_peers_encoding(text, spec, peer),
+        (None, _) => nothing(listener),
+    })
 }
 
 fn prepared(ready: &Ready, charset: Charset) -> Outgoing {

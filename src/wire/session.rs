@@ -8,8 +8,8 @@ use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Charset, CloseReason, ConnectionId, Content, Direction, ListenerSpec, Message, Note, Subject, Tally,
-    Then, Timestamp,
+    Charset, CloseReason, ConnectionId, Content, Direction, ListenerSpec, Message, Note, Prepared, Subject,
+    Tally, Then, Timestamp,
 };
 
 use super::codec::detect;
@@ -101,6 +101,11 @@ impl Turn {
         self.first.into_iter().chain(self.rest)
     }
 
+    /// Adds the steps of another.
+    pub fn append(&mut self, other: Self) {
+        other.into_steps().for_each(|step| self.push(step));
+    }
+
     fn push(&mut self, step: Step) {
         match self.first {
             None => self.first = Some(step),
@@ -133,10 +138,28 @@ impl Conversation {
         }
     }
 
-    /// The client is connected: greet it.
+    /// The client is connected: greet it. A template that fails greets with nothing.
     pub fn on_open(&mut self, spec: &ListenerSpec, now: Timestamp) -> Turn {
-        let (sent, send) = self.sending(spec, reply::greeting(spec, self.circumstances(0, now)), now);
-        Step { received: None, sent, send, ..Step::silent(Then::Keep) }.into()
+        self.on_send(spec, spec.greeting(), now).unwrap_or_default()
+    }
+
+    /// Something is to be sent unasked. Nothing is, once the endpoint has said its last word.
+    ///
+    /// # Errors
+    /// Why its template gave nothing.
+    pub fn on_send(&mut self, spec: &ListenerSpec, send: &Prepared, now: Timestamp) -> Result<Turn, String> {
+        if self.over {
+            return Ok(Turn::default());
+        }
+        let out = reply::unasked(send, spec, self.peer, self.circumstances(0, now))?;
+        let (sent, send) = self.sending(spec, out, now);
+        Ok(Step { received: None, sent, send, ..Step::silent(Then::Keep) }.into())
+    }
+
+    /// The endpoint is told to end the conversation: what comes from now on is recorded, and not answered.
+    pub fn on_hang_up(&mut self) -> Turn {
+        self.over = true;
+        Step { reason: CloseReason::Requested, ..Step::silent(Then::Close) }.into()
     }
 
     /// Bytes arrived. Each message in them is answered unless the endpoint has said its last word.

@@ -21,4 +21,5 @@ mod restore;
 mod rules;
 mod service;
 mod support;
+mod talk;
 mod templates;

@@ -11,12 +11,14 @@ mod listener;
 mod literal;
 mod matcher;
 mod message;
+mod periodic;
 mod problem;
 mod query;
 mod recut;
 mod reply;
 mod rule;
 mod spec;
+mod talk;
 
 pub use connection::{ConnectionView, ForgottenView};
 pub use list::List;
@@ -24,9 +26,11 @@ pub use listener::{ListenerView, TallyView};
 pub use message::{MessageView, WrittenMessage};
 pub use problem::{Problem, ProblemField};
 pub use spec::{parse_spec, patch_spec, read_spec, spec_to_json, write_spec};
+pub use talk::{HungUpView, SentView};
 
 pub(super) use message::{PayloadForm, Reading, Style};
 pub(super) use query::{
     ListOf, ListRequest, PAGE_BYTES, parse_direction, parse_filter, parse_list, parse_style,
 };
 pub(super) use recut::{RecutRequest, parse_recut};
+pub(super) use talk::{parse_hang_up, parse_message};

@@ -6,17 +6,18 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    Charset, FieldError, FramingDraft, Limits, ListenerDraft, ListenerSpec, Name, Reply, RuleDraft, Then,
+    Charset, FieldError, FramingDraft, Limits, ListenerDraft, ListenerSpec, Name, Reply, Then,
     format_duration, parse_duration, parse_size,
 };
 
 use super::fields::{Fields, integer, kind, string};
 use super::framing::{framing_to_json, make_way, read_framing};
+use super::periodic::{periodic_to_json, read_periodic};
 use super::reply::{FORMS, read_reply, reply_to_json};
 use super::rule::{read_rule, rule_to_json};
 
 /// The members of a spec.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 14] = [
     "port",
     "host",
     "name",
@@ -27,6 +28,7 @@ const MEMBERS: [&str; 13] = [
     "reply",
     "then",
     "rules",
+    "sends",
     "limits",
     "max_connections_total",
     "ttl",
@@ -52,7 +54,8 @@ pub fn parse_spec(value: &Value, defaults: &ListenerDraft) -> Result<ListenerSpe
         greeting: reply(&mut fields, "greeting", &defaults.greeting),
         reply: reply(&mut fields, "reply", &defaults.reply),
         then: fields.read("then", None, |v| then(v).map(Some)),
-        rules: rules(&mut fields),
+        rules: list(&mut fields, "rules", read_rule),
+        sends: list(&mut fields, "sends", read_periodic),
         limits: limits(&mut fields, defaults.limits),
         max_connections_total: fields.limit("max_connections_total", None, |v| integer(v, 1, u64::MAX)),
         ttl: fields.limit("ttl", None, duration),
@@ -93,6 +96,7 @@ pub fn spec_to_json(spec: &ListenerSpec) -> Value {
         object.insert("then".into(), then.as_str().into());
     }
     object.insert("rules".into(), draft.rules.iter().map(rule_to_json).collect());
+    object.insert("sends".into(), draft.sends.iter().map(periodic_to_json).collect());
     object.insert("limits".into(), limits_to_json(&draft.limits));
     object.insert("max_connections_total".into(), draft.max_connections_total.into());
     object.insert("ttl".into(), draft.ttl.map(format_duration).into());
@@ -193,15 +197,21 @@ fn reply(fields: &mut Fields<'_>, name: &str, default: &Reply) -> Reply {
     read_reply(value, &pointer, fields.errors()).unwrap_or_else(|| default.clone())
 }
 
-fn rules(fields: &mut Fields<'_>) -> Vec<RuleDraft> {
-    match fields.get("rules") {
+/// Reads each element of an array by itself; no array is an empty one.
+fn list<T>(
+    fields: &mut Fields<'_>,
+    name: &str,
+    read: impl Fn(&Value, &str, &mut Vec<FieldError>) -> Option<T>,
+) -> Vec<T> {
+    match fields.get(name) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => {
-            let read = |(n, value)| read_rule(value, &format!("/rules/{n}"), fields.errors());
+            let place = fields.pointer(name);
+            let read = |(n, value)| read(value, &format!("{place}/{n}"), fields.errors());
             list.iter().enumerate().filter_map(read).collect()
         }
         Some(other) => {
-            fields.wrong("rules", format!("must be an array of rules, not {}", kind(other)));
+            fields.wrong(name, format!("must be an array, not {}", kind(other)));
             Vec::new()
         }
     }

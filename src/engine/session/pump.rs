@@ -3,72 +3,58 @@
 //! Record, then answer: a step's records are kept before the first byte of its reply leaves. No buffer is held while a
 //! client is silent: a read goes into a scratch buffer of the worker thread and only what came is copied.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::ReadBuf;
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::domain::{CloseReason, Closing, ConnectionId, ListenerSpec, Reply, Then, Timestamp};
 use crate::store::Record;
 use crate::wire::{Client, Conversation, Turn};
 
-use super::deadline::Deadline;
-use super::live::Order;
-use super::place::Place;
-use super::plan::Plan;
-use super::replies::Replies;
-use super::stream::Stream;
+use super::super::deadline::Deadline;
+use super::super::live::Order;
+use super::super::place::Place;
+use super::super::plan::Plan;
+use super::super::stream::Stream;
+use super::super::talk::Command;
 
-/// Bytes read at once at most. As large as loopback's own segments; one buffer a worker thread, not a connection.
-const SCRATCH: usize = 64 * 1024;
+use super::buffer;
+use super::periodic::Sends;
+use super::sending::Word;
+
 /// After the last reply, how long a silent client is listened to: long enough for its FIN to cross any network.
-const LINGER_IDLE: Duration = Duration::from_secs(2);
+pub(super) const LINGER_IDLE: Duration = Duration::from_secs(2);
 /// After the last reply, how long a client that goes on sending is listened to (nginx's `lingering_time`).
-const LINGER: Duration = Duration::from_secs(30);
+pub(super) const LINGER: Duration = Duration::from_secs(30);
 /// A reply of more bytes than this may still be on its way to a slow client when all of it has been handed to the
 /// kernel: such a client is listened to for the longer time, however silent.
 const LONG_REPLY: usize = 64 * 1024;
 
-/// Messages up to this size share a block of memory with their neighbours, which in a journal go when they go: one
-/// allocation for hundreds of small messages instead of two for each.
-const SMALL: usize = 1024;
-/// The size of such a block.
-const BLOCK: usize = 64 * 1024;
-
-thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
-    static SHELF: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-}
-
-/// A copy of `bytes` that lasts.
-fn keep(bytes: &[u8]) -> Bytes {
-    if bytes.len() > SMALL {
-        return Bytes::copy_from_slice(bytes);
-    }
-    SHELF.with_borrow_mut(|shelf| {
-        if shelf.capacity() < bytes.len() {
-            *shelf = BytesMut::with_capacity(BLOCK);
-        }
-        shelf.extend_from_slice(bytes);
-        shelf.split().freeze()
-    })
-}
-
 /// Serves one client to its end and puts that end on record.
-pub(super) async fn serve<S: Stream>(stream: S, place: Place, connection: ConnectionId, client: Client) {
+pub(in super::super) async fn serve<S: Stream>(
+    stream: S,
+    place: Place,
+    connection: ConnectionId,
+    client: Client,
+) {
     let mut session = Session::new(stream, place, connection, client);
     let ending = session.talk().await;
     session.record_rest();
     let Session { stream, place, .. } = session;
     let closing = Closing { at: place.clock().now(), by: ending.reason.closed_by(), reason: ending.reason };
-    // Nothing waits for it: if it cannot be kept now, the journal says so itself.
-    place.recorder().note(vec![Record::Closed { connection, closing }]);
+    let end = vec![Record::Closed { connection, closing }];
+    // If it cannot be kept now, the journal says so itself.
+    if ending.reason == CloseReason::Requested {
+        // Whoever asked for it finds it on record.
+        let _ = place.recorder().record(end).await;
+    } else {
+        place.recorder().note(end);
+    }
     if ending.reset {
         stream.reset_on_drop();
     }
@@ -78,24 +64,24 @@ pub(super) async fn serve<S: Stream>(stream: S, place: Place, connection: Connec
 
 /// How a conversation ended, and whether the client is told with a RST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ending {
-    reason: CloseReason,
-    reset: bool,
+pub(super) struct Ending {
+    pub(super) reason: CloseReason,
+    pub(super) reset: bool,
 }
 
 impl Ending {
-    const fn quiet(reason: CloseReason) -> Self {
+    pub(super) const fn quiet(reason: CloseReason) -> Self {
         Self { reason, reset: false }
     }
 
-    const fn reset(reason: CloseReason) -> Self {
+    pub(super) const fn reset(reason: CloseReason) -> Self {
         Self { reason, reset: true }
     }
 }
 
 /// What the endpoint does with the connection now.
 #[derive(Debug, Clone, Copy)]
-enum Mode {
+pub(super) enum Mode {
     /// It answers.
     Talking,
     /// It has sent FIN and listens until the client closes.
@@ -104,36 +90,35 @@ enum Mode {
     Lingering { until: Instant, idle: Duration, reason: CloseReason },
 }
 
-/// Whether a FIN follows what is sent.
-#[derive(Debug, Clone, Copy)]
-enum Word {
-    Last,
-    OfMany,
-}
-
-enum Event {
+pub(super) enum Event {
     Bytes(Bytes),
     /// The client's FIN, where something may wait for it.
     Eof,
     /// Nothing came for as long as the framing asks for.
     Pause,
+    /// It is time to send something unasked.
+    Due,
+    /// The API asks for something.
+    Asked(Command),
     End(Ending),
 }
 
-struct Session<S> {
-    stream: S,
-    place: Place,
-    connection: ConnectionId,
-    conversation: Conversation,
-    mode: Mode,
-    opened: Instant,
-    active: Instant,
-    deadline: Deadline,
+pub(super) struct Session<S> {
+    pub(super) stream: S,
+    pub(super) place: Place,
+    pub(super) connection: ConnectionId,
+    pub(super) conversation: Conversation,
+    pub(super) mode: Mode,
+    pub(super) opened: Instant,
+    pub(super) active: Instant,
+    pub(super) deadline: Deadline,
+    pub(super) sends: Option<Box<Sends>>,
 }
 
 impl<S: Stream> Session<S> {
     fn new(stream: S, place: Place, connection: ConnectionId, client: Client) -> Self {
         let now = Instant::now();
+        let sends = place.listener.with_spec(|spec| Sends::new(spec, now));
         Self {
             stream,
             place,
@@ -143,6 +128,7 @@ impl<S: Stream> Session<S> {
             opened: now,
             active: now,
             deadline: Deadline::default(),
+            sends,
         }
     }
 
@@ -161,6 +147,11 @@ impl<S: Stream> Session<S> {
                 Event::Bytes(bytes) => self.say(|talk, spec, now| talk.on_bytes(spec, bytes, now)),
                 Event::Eof => self.say(Conversation::on_eof),
                 Event::Pause => self.say(Conversation::on_timeout),
+                Event::Due => self.send_due(),
+                Event::Asked(command) => match self.obey(command).await {
+                    Ok(()) => continue,
+                    Err(ending) => return ending,
+                },
             };
             // One read may bring more messages than a turn has room for.
             loop {
@@ -179,14 +170,17 @@ impl<S: Stream> Session<S> {
     }
 
     /// Asks the conversation under the spec in force, and hands what it says to the journal.
-    fn say(&mut self, ask: impl FnOnce(&mut Conversation, &ListenerSpec, Timestamp) -> Turn) -> Plan {
+    pub(super) fn say(
+        &mut self,
+        ask: impl FnOnce(&mut Conversation, &ListenerSpec, Timestamp) -> Turn,
+    ) -> Plan {
         let (listener, now) = (&self.place.listener, self.place.clock().now());
         let turn = listener.with_spec(|spec| ask(&mut self.conversation, spec, now));
         Plan::of(turn, &self.place)
     }
 
     /// Waits for the journal, sends, and does what follows. An error is the conversation's end.
-    async fn carry_out(&mut self, plan: Plan) -> Result<(), Ending> {
+    pub(super) async fn carry_out(&mut self, plan: Plan) -> Result<(), Ending> {
         let Plan { kept, replies, then, delay, reason } = plan;
         if let Some(kept) = kept
             && kept.await.is_err()
@@ -214,21 +208,6 @@ impl<S: Stream> Session<S> {
         shut.map_err(|_| Ending::quiet(CloseReason::PeerReset))
     }
 
-    /// Lets time pass before a reply. What the client sends meanwhile waits in its own buffers.
-    async fn wait(&mut self, delay: Duration) -> Result<(), Ending> {
-        let until = Instant::now() + delay;
-        let lifetime = self.place.listener.limits().lifetime.map(|lifetime| self.opened + lifetime);
-        let ends = lifetime.filter(|lifetime| *lifetime < until);
-        poll_fn(|cx| {
-            if let Poll::Ready(order) = self.place.live.poll_order(Order::Abort, cx) {
-                return Poll::Ready(Err(Ending::reset(reason_of(order))));
-            }
-            ready!(self.deadline.poll(Some(ends.unwrap_or(until)), cx));
-            Poll::Ready(if ends.is_some() { Err(Ending::quiet(CloseReason::Lifetime)) } else { Ok(()) })
-        })
-        .await
-    }
-
     /// What was not a message yet when the connection ended goes on record, unanswered. Nothing waits for it.
     fn record_rest(&mut self) {
         while self.conversation.may_wait() {
@@ -239,75 +218,22 @@ impl<S: Stream> Session<S> {
         }
     }
 
-    /// Sends all of it, or says on record how much left.
-    async fn send(&mut self, replies: &Replies, word: Word) -> Result<(), Ending> {
-        let (bytes, mut left, mut stuck_since) = (replies.bytes(), 0, None);
-        let write = self.place.listener.limits().write;
-        let result = poll_fn(|cx| {
-            while left < bytes.len() {
-                let rest = bytes.get(left..).unwrap_or_default();
-                let stream = Pin::new(&mut self.stream);
-                let written = match word {
-                    Word::Last => stream.poll_write_last(cx, rest),
-                    Word::OfMany => stream.poll_write(cx, rest),
-                };
-                match written {
-                    Poll::Ready(Ok(n)) => (left, stuck_since) = (left + n, None),
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Ending::quiet(CloseReason::PeerReset))),
-                    Poll::Pending => {
-                        let since = *stuck_since.get_or_insert_with(Instant::now);
-                        return self.poll_stuck(since + write, cx).map(Err);
-                    }
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await;
-        self.sent(replies, left as u64);
-        result
-    }
-
-    /// Of the replies `left` bytes left in all. The record of those that did not leave whole is corrected, the last first.
-    fn sent(&mut self, replies: &Replies, left: u64) {
-        let mut short = Vec::new();
-        for (planned, size) in replies.shares(left) {
-            self.place.sent(planned, size);
-            if size < planned {
-                short.push((planned, size));
-            }
-        }
-        if short.is_empty() {
-            return;
-        }
-        let (connection, conversation) = (self.connection, &mut self.conversation);
-        let correct = |(planned, size)| {
-            let seq = conversation.on_sent_short(planned, size);
-            Record::SentShort { connection, seq, size }
-        };
-        self.place.recorder().note(short.into_iter().rev().map(correct).collect());
-    }
-
-    /// The client takes nothing: until when, and does anybody want an end before?
-    fn poll_stuck(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<Ending> {
-        if let Poll::Ready(order) = self.place.live.poll_order(Order::Abort, cx) {
-            return Poll::Ready(Ending::reset(reason_of(order)));
-        }
-        let lifetime = self.place.listener.limits().lifetime.map(|lifetime| self.opened + lifetime);
-        let (until, reason) = match lifetime {
-            Some(lifetime) if lifetime < until => (lifetime, CloseReason::Lifetime),
-            _ => (until, CloseReason::WriteTimeout),
-        };
-        self.deadline.poll(Some(until), cx).map(|()| Ending::reset(reason))
-    }
-
     /// What comes next: bytes, or the end. Bytes that are there go before an order to finish, not before one to abort.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(order) = self.place.live.order().filter(|order| *order >= Order::Abort) {
+        if let Some(order) = self.place.live.order().filter(|order| *order >= Order::Cut) {
             return Poll::Ready(Event::End(self.told(order)));
         }
-        // Before the read: a client that never pauses would keep the deadline from ever being looked at.
+        if let Some(command) = self.place.live.next_command() {
+            return Poll::Ready(Event::Asked(command));
+        }
+        // Before the read: a client that never pauses would keep the deadlines from ever being looked at.
         if let Some(reason) = self.overdue() {
             return Poll::Ready(Event::End(Ending::quiet(reason)));
+        }
+        self.adopt_sends();
+        let due = self.next_due();
+        if due.is_some_and(|due| due <= Instant::now()) {
+            return Poll::Ready(Event::Due);
         }
         match self.poll_read(cx) {
             Poll::Ready(Ok(bytes)) if bytes.is_empty() => {
@@ -322,47 +248,25 @@ impl<S: Stream> Session<S> {
         if let Poll::Ready(order) = self.place.live.poll_order(Order::Finish, cx) {
             return Poll::Ready(Event::End(self.told(order)));
         }
+        if self.place.live.has_mail() {
+            // It came between the first look and the registration of who is to be woken.
+            cx.waker().wake_by_ref();
+        }
         let (until, reason) = self.patience();
         let pause = self.conversation.gap().map(|gap| self.active + gap);
-        if pause.is_some_and(|pause| until.is_none_or(|until| pause < until)) {
-            ready!(self.deadline.poll(pause, cx));
-            return Poll::Ready(Event::Pause);
-        }
-        ready!(self.deadline.poll(until, cx));
-        Poll::Ready(Event::End(Ending::quiet(reason)))
+        let ends = until.map(|until| (until, Event::End(Ending::quiet(reason))));
+        let alarms = [ends, due.map(|due| (due, Event::Due)), pause.map(|pause| (pause, Event::Pause))];
+        let Some((at, event)) = alarms.into_iter().flatten().min_by_key(|(at, _)| *at) else {
+            return Poll::Pending;
+        };
+        ready!(self.deadline.poll(Some(at), cx));
+        Poll::Ready(event)
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Bytes>> {
         // Where the journal is slower than the network, the client's own buffers hold it up.
         ready!(self.place.recorder().poll_room(cx));
-        let stream = Pin::new(&mut self.stream);
-        BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            ready!(stream.poll_read(cx, &mut buffer))?;
-            Poll::Ready(Ok(keep(buffer.filled())))
-        })
-    }
-
-    /// Until when the endpoint waits for the client, and what it is called when that is over.
-    fn patience(&self) -> (Option<Instant>, CloseReason) {
-        let limits = self.place.listener.limits();
-        let idle = limits.idle.map(|idle| self.active + idle);
-        let lifetime = limits.lifetime.map(|lifetime| self.opened + lifetime);
-        match (self.mode, idle, lifetime) {
-            (Mode::Lingering { until, idle, reason }, ..) => (Some(until.min(self.active + idle)), reason),
-            (_, Some(idle), Some(lifetime)) if lifetime < idle => (Some(lifetime), CloseReason::Lifetime),
-            (_, None, Some(lifetime)) => (Some(lifetime), CloseReason::Lifetime),
-            (_, idle, _) => (idle, CloseReason::IdleTimeout),
-        }
-    }
-
-    /// Why the connection ends however busy it is, as of the last time anything happened.
-    fn overdue(&self) -> Option<CloseReason> {
-        if let Mode::Lingering { until, reason, .. } = self.mode {
-            return (self.active >= until).then_some(reason);
-        }
-        let lifetime = self.place.listener.limits().lifetime?;
-        (self.active >= self.opened + lifetime).then_some(CloseReason::Lifetime)
+        buffer::poll_read(Pin::new(&mut self.stream), buffer::SCRATCH, cx)
     }
 
     const fn peer_closed(&self) -> Ending {
@@ -383,6 +287,7 @@ impl<S: Stream> Session<S> {
     fn told(&self, order: Order) -> Ending {
         let reason = reason_of(order);
         match (self.mode, order) {
+            (_, Order::Cut) => Ending::reset(reason),
             (Mode::Lingering { reason, .. }, _) => Ending::quiet(reason),
             (_, Order::Finish) => Ending::quiet(reason),
             (_, Order::Abort | Order::AbortForShutdown) => Ending::reset(reason),
@@ -390,8 +295,9 @@ impl<S: Stream> Session<S> {
     }
 }
 
-const fn reason_of(order: Order) -> CloseReason {
+pub(super) const fn reason_of(order: Order) -> CloseReason {
     match order {
+        Order::Cut => CloseReason::Requested,
         Order::Abort => CloseReason::ListenerClosed,
         Order::Finish | Order::AbortForShutdown => CloseReason::Shutdown,
     }

@@ -1,0 +1,72 @@
+//! What is sent again and again, and when the next is due.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::domain::{ListenerSpec, Periodic};
+use crate::wire::Turn;
+
+use super::super::plan::Plan;
+use super::super::stream::Stream;
+use super::pump::{Mode, Session};
+
+/// The periodic sends of a connection.
+#[derive(Debug)]
+pub(super) struct Sends {
+    of: Arc<[Periodic]>,
+    due: Vec<Instant>,
+}
+
+impl Sends {
+    /// Those of a spec, from `now` on; `None` where there are none.
+    pub(super) fn new(spec: &ListenerSpec, now: Instant) -> Option<Box<Self>> {
+        let of = Arc::clone(spec.sends());
+        let due = of.iter().map(|send| now + send.every).collect();
+        (!of.is_empty()).then(|| Box::new(Self { of, due }))
+    }
+}
+
+impl<S: Stream> Session<S> {
+    /// Begins anew where the spec has others than before.
+    pub(super) fn adopt_sends(&mut self) {
+        let before = &self.sends;
+        let changed = self.place.listener.with_spec(|spec| {
+            let same = match before {
+                None => spec.sends().is_empty(),
+                Some(sends) => Arc::ptr_eq(&sends.of, spec.sends()),
+            };
+            (!same).then(|| Sends::new(spec, Instant::now()))
+        });
+        if let Some(sends) = changed {
+            self.sends = sends;
+        }
+    }
+
+    /// When the next one is due, while the endpoint may still send.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let sends = self.sends.as_ref().filter(|_| matches!(self.mode, Mode::Talking))?;
+        sends.due.iter().min().copied()
+    }
+
+    /// What is due leaves. Of what could not leave in time only the last does.
+    pub(super) fn send_due(&mut self) -> Plan {
+        let (now, at) = (Instant::now(), self.place.clock().now());
+        let (listener, talk) = (&self.place.listener, &mut self.conversation);
+        let mut turn = Turn::default();
+        for (send, due) in self.sends.iter_mut().flat_map(|sends| sends.of.iter().zip(&mut sends.due)) {
+            if *due > now {
+                continue;
+            }
+            *due = (*due + send.every).max(now);
+            let said = listener.with_spec(|spec| talk.on_send(spec, &send.send, at));
+            match said {
+                Ok(said) => turn.append(said),
+                Err(why) => {
+                    tracing::warn!(listener = %listener.called(), %why, "a periodic send's template failed");
+                }
+            }
+        }
+        Plan::of(turn, &self.place)
+    }
+}
