@@ -50,11 +50,14 @@ fn weight(listener: &ListenerSnapshot) -> usize {
             RuleReply::One(reply) => reply_weight(reply),
             RuleReply::Many(replies) => replies.iter().map(reply_weight).sum(),
         };
-        (1 << 10) + replies + rule.when.as_ref().map_or(0, MatcherDraft::written_len)
+        (1 << 10)
+            + 256 * rule.faults.len()
+            + replies
+            + rule.when.as_ref().map_or(0, MatcherDraft::written_len)
     });
     let sends = draft.sends.iter().map(|send| 64 + reply_weight(&send.send));
     let replies = reply_weight(&draft.reply) + reply_weight(&draft.greeting);
-    (2 << 10) + replies + rules.sum::<usize>() + sends.sum::<usize>()
+    (2 << 10) + 256 * draft.faults.len() + replies + rules.sum::<usize>() + sends.sum::<usize>()
 }
 
 fn reply_weight(reply: &Reply) -> usize {

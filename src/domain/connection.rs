@@ -86,6 +86,8 @@ pub enum CloseReason {
     Limit,
     /// What the client sent could not be framed.
     BadFrame,
+    /// A fault ended it on purpose.
+    Fault,
     /// The journal could not be written, so nothing could be answered.
     JournalUnavailable,
     /// It was open when the process died.
@@ -94,7 +96,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Replied,
         Self::PeerClosed,
         Self::PeerReset,
@@ -106,6 +108,7 @@ impl CloseReason {
         Self::Shutdown,
         Self::Limit,
         Self::BadFrame,
+        Self::Fault,
         Self::JournalUnavailable,
         Self::Crash,
     ];
@@ -129,6 +132,7 @@ impl CloseReason {
             Self::Shutdown => "shutdown",
             Self::Limit => "limit",
             Self::BadFrame => "bad_frame",
+            Self::Fault => "fault",
             Self::JournalUnavailable => "journal_unavailable",
             Self::Crash => "crash",
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::charset::Charset;
+use super::clock::Timestamp;
+use super::fault::{Fault, FaultDraft, FaultKind, FaultTarget};
 use super::field::FieldError;
 use super::framing::{Cut, Framing, FramingDraft};
 use super::limits::Limits;
@@ -129,6 +131,8 @@ pub struct ListenerDraft {
     pub rules: Vec<RuleDraft>,
     /// What is sent unasked, again and again.
     pub sends: Vec<PeriodicDraft>,
+    /// What it does wrong on purpose.
+    pub faults: Vec<FaultDraft>,
     /// Bounds.
     pub limits: Limits,
     /// How many clients it serves before it closes by itself.
@@ -152,6 +156,7 @@ impl Default for ListenerDraft {
             then: None,
             rules: Vec::new(),
             sends: Vec::new(),
+            faults: Vec::new(),
             limits: Limits::default(),
             max_connections_total: None,
             ttl: None,
@@ -168,6 +173,7 @@ pub struct ListenerSpec {
     greeting: Prepared,
     sends: Arc<[Periodic]>,
     rules: Arc<[Rule]>,
+    faults: Arc<[Fault]>,
     counters: Arc<Counters>,
     follows_peer: bool,
 }
@@ -193,6 +199,7 @@ impl ListenerSpec {
         let greeting = Prepared::new(&draft.greeting, "/greeting", charset, frame, &mut errors);
         let sends = Periodic::all(&draft.sends, charset, frame, &mut errors);
         let rules = Rule::all(&draft.rules, charset, frame, &mut errors);
+        let faults = Fault::all(&draft.faults, FaultTarget::Listener, "/faults", &mut errors);
         let framing = framing.map(Arc::new);
         if !errors.is_empty() {
             return Err(errors);
@@ -201,7 +208,7 @@ impl ListenerSpec {
             || sends.iter().any(|send| send.send.follows_peer())
             || rules.iter().any(Rule::follows_peer);
         let counters = Arc::default();
-        Ok(Self { draft, framing, reply, greeting, sends, rules, counters, follows_peer })
+        Ok(Self { draft, framing, reply, greeting, sends, rules, faults, counters, follows_peer })
     }
 
     /// Makes a message ready that is to be sent unasked to its clients.
@@ -242,11 +249,34 @@ impl ListenerSpec {
         &self.sends
     }
 
+    /// What it does wrong on purpose.
+    pub const fn faults(&self) -> &Arc<[Fault]> {
+        &self.faults
+    }
+
+    /// All faults, its rules' too, are in force from `now` on, unless they were before.
+    pub fn begin(&self, now: Timestamp) {
+        self.faults.iter().chain(self.rules.iter().flat_map(Rule::faults)).for_each(|fault| fault.begin(now));
+    }
+
+    /// When the next of its own faults switches itself off.
+    pub fn next_fault_end(&self, now: Timestamp) -> Option<Timestamp> {
+        self.faults.iter().filter_map(|fault| fault.ends(now)).min()
+    }
+
+    /// Whether its port is to be closed, and held.
+    pub fn refuses(&self, now: Timestamp) -> bool {
+        self.faults.iter().any(|fault| *fault.kind() == FaultKind::Refuse && fault.is_on(now))
+    }
+
     /// Goes on with the counters of another spec of the same listener; and where they are the same, with its rules and how
-    /// often they have answered, and its periodic sends.
+    /// often they have answered, its periodic sends, and its faults and how long they have been in force.
     pub fn go_on_from(&mut self, other: &Self) {
         self.counters = Arc::clone(&other.counters);
         let (new, old) = (&self.draft, &other.draft);
+        if new.faults == old.faults {
+            self.faults = Arc::clone(&other.faults);
+        }
         if (new.charset, &new.framing) != (old.charset, &old.framing) {
             return;
         }

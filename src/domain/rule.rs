@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::charset::Charset;
+use super::fault::{Fault, FaultDraft, FaultTarget};
 use super::field::FieldError;
 use super::framing::Framing;
 use super::listener::Then;
@@ -46,6 +47,8 @@ pub struct RuleDraft {
     pub times: Option<u64>,
     /// The state that the connection is in afterwards; `None`: the same.
     pub set_state: Option<String>,
+    /// What goes wrong on purpose with the messages that it takes.
+    pub faults: Vec<FaultDraft>,
 }
 
 /// What a rule sends.
@@ -102,6 +105,7 @@ pub struct Rule {
     uses: AtomicU64,
     /// The state that the connection is in afterwards, if it says so.
     pub set_state: Option<Box<str>>,
+    faults: Arc<[Fault]>,
 }
 
 impl Rule {
@@ -149,6 +153,7 @@ impl Rule {
                 replies.iter().enumerate().map(|(n, reply)| prepare(reply, &format!("{place}/{n}"))).collect()
             }
         };
+        let faults = Fault::all(&draft.faults, FaultTarget::Rule, &format!("{pointer}/faults"), errors);
         Self {
             name: draft.name.as_deref().map_or_else(|| format!("r{}", n + 1).into(), Into::into),
             when,
@@ -160,7 +165,13 @@ impl Rule {
             times: draft.times,
             uses: AtomicU64::new(0),
             set_state: draft.set_state.as_deref().map(Into::into),
+            faults,
         }
+    }
+
+    /// What goes wrong on purpose with the messages that it takes.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter()
     }
 
     /// What it is called.

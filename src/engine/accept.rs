@@ -27,21 +27,24 @@ use super::stream::Stream;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A listening socket, counted as long as it is open.
-pub(super) struct CountedSocket {
-    pub(super) socket: TcpListener,
+/// A listening socket, or one that holds a port, counted as long as it is open.
+pub(super) struct Counted<S> {
+    pub(super) socket: S,
     shared: Arc<Shared>,
 }
 
-impl CountedSocket {
+/// A listening socket.
+pub(super) type CountedSocket = Counted<TcpListener>;
+
+impl<S> Counted<S> {
     /// Counts `socket`.
-    pub(super) fn new(socket: TcpListener, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(socket: S, shared: Arc<Shared>) -> Self {
         shared.totals.sockets.fetch_add(1, Relaxed);
         Self { socket, shared }
     }
 }
 
-impl Drop for CountedSocket {
+impl<S> Drop for Counted<S> {
     fn drop(&mut self) {
         self.shared.totals.sockets.fetch_sub(1, Relaxed);
     }

@@ -1,7 +1,7 @@
 //! Opening a listening socket.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -83,6 +83,31 @@ pub(super) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, Bin
     socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+/// Closes a listening port without giving it up: whoever connects is refused with a RST, and nobody else can have it. The
+/// socket that holds it can [`listen_again`]; the one that listened is to be dropped.
+pub(super) fn reserve(listener: &TcpListener) -> Result<Socket, BindError> {
+    let address = listener.local_addr()?;
+    let socket = SockRef::from(listener).try_clone()?;
+    // Linux: a socket that listens no more keeps a port that it was bound to, and gives up one that the kernel had chosen
+    // for it; that it can be bound to now. One that it keeps cannot be bound to again (`InvalidInput`).
+    socket.shutdown(Shutdown::Read)?;
+    if let Err(error) = socket.bind(&address.into())
+        && error.kind() != ErrorKind::InvalidInput
+    {
+        return Err(error.into());
+    }
+    // Who reuses addresses may not reuse this one.
+    socket.set_reuse_address(false)?;
+    Ok(socket)
+}
+
+/// Opens a port that was held.
+pub(super) fn listen_again(socket: Socket, backlog: u32) -> Result<TcpListener, BindError> {
+    socket.set_reuse_address(true)?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(TcpListener::from_std(socket.into())?)
 }

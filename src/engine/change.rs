@@ -17,8 +17,9 @@ use super::accept::{CountedSocket, served_all};
 use super::bind::bind;
 use super::ending::{finish, start_ttl};
 use super::error::EngineError;
+use super::gate::{Gate, keep_to_faults};
 use super::keep::{drop_displaced, keep};
-use super::listener::{Gate, Listener, ListenerSnapshot, ListenerState, Spot};
+use super::listener::{Listener, ListenerSnapshot, ListenerState, Spot};
 use super::registry::{ListenerKey, Registry, overlap};
 use super::{Put, Shared};
 
@@ -44,6 +45,7 @@ pub(super) async fn open(shared: &Arc<Shared>, spec: ListenerSpec) -> Result<Lis
     }
     if let Ok(mut gate) = gate {
         *gate = Some(Gate::open(&listener, shared, socket));
+        keep_to_faults(shared, &listener, &mut gate).await;
     }
     start_ttl(shared, &listener);
     drop_displaced(shared, displaced).await;
@@ -108,6 +110,7 @@ pub(super) async fn close(
         }
         listener.closing.store(true, Relaxed);
         listener.set_ttl(None);
+        listener.set_fault_end(None);
         if let Some(gate) = gate.take() {
             gate.stop_accepting().await;
         }
@@ -148,6 +151,7 @@ async fn update(
     let (old_name, new_name) = (listener.name(), spec.draft().name.clone());
     let displaced = shared.registry().begin_change(listener, new_name.as_ref())?.into_iter().collect();
     let changed = change(shared, listener, &mut gate, spec).await;
+    keep_to_faults(shared, listener, &mut gate).await;
     {
         let mut registry = shared.registry();
         registry.end_change(listener, [old_name.as_ref(), new_name.as_ref()]);
@@ -188,7 +192,7 @@ async fn change(
         return Err(error);
     }
     let ttl_changed = new.ttl != old.ttl;
-    listener.set_spec(spec);
+    listener.set_spec(spec, shared.clock.now());
     if ttl_changed {
         start_ttl(shared, listener);
     }
@@ -231,7 +235,7 @@ async fn reopen(
         stop(gate).await;
     }
     let held = match gate.take() {
-        Some(gate) => gate.pause().await,
+        Some(gate) => gate.pause(listener, shared).await,
         None => None,
     };
     let resumes = here && matches!(listener.state(), ListenerState::Failed { .. });
@@ -250,7 +254,7 @@ async fn reopen(
     if !here {
         listener.abort_sessions().await;
     }
-    listener.set_spec(spec);
+    listener.set_spec(spec, shared.clock.now());
     listener.moved(spot);
     **gate = Some(Gate::open(listener, shared, socket));
     start_ttl(shared, listener);

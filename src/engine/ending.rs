@@ -37,8 +37,7 @@ pub(super) fn start_ttl(shared: &Arc<Shared>, listener: &Arc<Listener>) {
 
 /// How long ago it was opened, by the clock: also while the service did not run.
 fn age(listener: &Listener, now: Timestamp) -> Duration {
-    let micros = now.as_micros().saturating_sub(listener.spot().opened_at.as_micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    now.since(listener.spot().opened_at)
 }
 
 /// The end that a listener has come to by now, though nobody was there to close it.

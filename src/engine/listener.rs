@@ -2,21 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::domain::{Limits, ListenerId, ListenerRef, ListenerSpec, Name, SelfClose, Tally, Timestamp};
 use crate::store::ListenerFigures;
 
-use super::Shared;
-use super::accept::{Acceptor, CountedSocket};
-use super::bind::{self, BindError};
 use super::counters::Counters;
 use super::error::EngineError;
+use super::gate::Gate;
 use super::live::{Lives, Order};
 
 /// What a listener is doing.
@@ -104,12 +100,15 @@ pub(super) struct Listener {
     reference: ArcSwap<ListenerRef>,
     standing: Mutex<Standing>,
     ttl: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// The end of the fault that ends next.
+    fault_end: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Listener {
     /// A new listener; its gate is opened next.
     pub(super) fn new(id: ListenerId, spec: ListenerSpec, address: SocketAddr, now: Timestamp) -> Self {
         let spot = Spot { address, opened_at: now, total_before: 0 };
+        spec.begin(now);
         Self::of_earlier(id, spec, spot, ListenerFigures::default())
     }
 
@@ -135,6 +134,7 @@ impl Listener {
             reference: ArcSwap::from_pointee(reference),
             standing: Mutex::new(Standing { spot, state: ListenerState::Open, failure: None, opening: 1 }),
             ttl: Mutex::new(None),
+            fault_end: Mutex::new(None),
         }
     }
 
@@ -147,6 +147,11 @@ impl Listener {
     /// Puts the end of its time in the hands of `task`, and takes it from the one before.
     pub(super) fn set_ttl(&self, task: Option<AbortOnDropHandle<()>>) {
         *self.ttl.lock().unwrap_or_else(PoisonError::into_inner) = task;
+    }
+
+    /// Puts the end of the fault that ends next in the hands of `task`, and takes it from the one before.
+    pub(super) fn set_fault_end(&self, task: Option<AbortOnDropHandle<()>>) {
+        *self.fault_end.lock().unwrap_or_else(PoisonError::into_inner) = task;
     }
 
     /// The spec in force: each message is answered by the one in force when it arrives.
@@ -165,8 +170,9 @@ impl Listener {
     }
 
     /// Puts another spec in force.
-    pub(super) fn set_spec(&self, mut spec: ListenerSpec) {
+    pub(super) fn set_spec(&self, mut spec: ListenerSpec, now: Timestamp) {
         spec.go_on_from(&self.spec.load());
+        spec.begin(now);
         if self.reference.load().name != spec.draft().name {
             self.reference.store(Arc::new(ListenerRef { id: self.id, name: spec.draft().name.clone() }));
         }
@@ -269,44 +275,5 @@ impl Listener {
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An open socket and the task that accepts from it.
-pub(super) struct Gate {
-    /// The acceptor alone keeps the socket open, so that it can give up the port by itself.
-    socket: Weak<CountedSocket>,
-    stop: CancellationToken,
-    accepting: JoinHandle<()>,
-}
-
-impl Gate {
-    /// Lets clients in.
-    pub(super) fn open(listener: &Arc<Listener>, shared: &Arc<Shared>, socket: Arc<CountedSocket>) -> Self {
-        let opening = listener.opening();
-        let (weak, stop) = (Arc::downgrade(&socket), CancellationToken::new());
-        let acceptor = Acceptor::new(Arc::clone(listener), Arc::clone(shared), socket, stop.clone(), opening);
-        Self { socket: weak, stop, accepting: shared.tasks.spawn(acceptor.run()) }
-    }
-
-    /// The kernel holds this many connections ready from now on.
-    pub(super) fn set_backlog(&self, backlog: u32) -> Result<(), BindError> {
-        self.socket.upgrade().map_or(Ok(()), |socket| bind::set_backlog(&socket.socket, backlog))
-    }
-
-    /// Accepts no more. When this returns, nobody comes in, but the port is still held by the socket, unless it was
-    /// given up before: whoever comes waits in the kernel's queue.
-    pub(super) async fn pause(self) -> Option<Arc<CountedSocket>> {
-        let socket = self.socket.upgrade();
-        self.stop_accepting().await;
-        socket
-    }
-
-    /// Accepts no more. When this returns, the port is free.
-    pub(super) async fn stop_accepting(self) {
-        self.stop.cancel();
-        if let Err(error) = self.accepting.await {
-            tracing::error!(%error, "an accept task ended badly");
-        }
     }
 }

@@ -10,6 +10,7 @@ mod counters;
 mod deadline;
 mod ending;
 mod error;
+mod gate;
 mod keep;
 mod listener;
 mod live;
@@ -227,6 +228,7 @@ impl Engine {
         };
         let stopping = listeners.iter().map(|listener| async move {
             listener.set_ttl(None);
+            listener.set_fault_end(None);
             let gate = listener.gate.lock().await.take();
             if let Some(gate) = gate {
                 gate.stop_accepting().await;

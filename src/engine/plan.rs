@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::{CloseReason, Then};
 use crate::store::{Commit, Record};
-use crate::wire::Turn;
+use crate::wire::{Pace, Turn};
 
 use super::place::Place;
 use super::replies::Replies;
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) then: Then,
     /// How long what leaves waits.
     pub(super) delay: Duration,
+    /// At which pace it leaves.
+    pub(super) pace: Option<Pace>,
     /// What the connection ends for, if it does.
     pub(super) reason: CloseReason,
 }
@@ -28,7 +30,7 @@ impl Plan {
     /// Counts the messages of a turn and hands them to the journal.
     pub(super) fn of(turn: Turn, place: &Place) -> Self {
         let (then, delay, reason) = (Then::Keep, Duration::ZERO, CloseReason::Replied);
-        let mut plan = Self { kept: None, replies: Replies::default(), then, delay, reason };
+        let mut plan = Self { kept: None, replies: Replies::default(), then, delay, pace: None, reason };
         if turn.is_empty() {
             return plan;
         }
@@ -40,6 +42,7 @@ impl Plan {
             }
             plan.replies.add(step.send);
             plan.delay += step.delay;
+            plan.pace = Pace::slower(plan.pace, step.pace);
             if step.then != Then::Keep {
                 (plan.then, plan.reason) = (step.then, step.reason);
             }

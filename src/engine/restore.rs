@@ -16,8 +16,9 @@ use super::accept::CountedSocket;
 use super::change::listen;
 use super::ending::{missed_end, start_ttl};
 use super::error::EngineError;
+use super::gate::{Gate, keep_to_faults};
 use super::keep::{drop_displaced, keep_end};
-use super::listener::{Gate, Listener, ListenerState, Spot};
+use super::listener::{Listener, ListenerState, Spot};
 
 /// The first pause before a failed listener is tried again, doubled up to the last. A program that is being restarted
 /// frees its port within seconds; one that stays costs two system calls in half a minute.
@@ -60,6 +61,7 @@ pub(super) async fn drop_unlisted(shared: &Shared) -> Result<(), JournalError> {
 async fn bring_back(shared: &Arc<Shared>, record: ListenerRecord, spec: ListenerSpec) {
     let spot =
         Spot { address: record.address, opened_at: record.opened_at, total_before: record.total_at_opening };
+    spec.begin(shared.clock.now());
     let listener = Arc::new(Listener::of_earlier(record.id, spec, spot, record.figures));
     let now = shared.clock.now();
     let end = record.closed.or_else(|| missed_end(&listener, now));
@@ -96,7 +98,10 @@ async fn begin(shared: &Arc<Shared>, listener: &Arc<Listener>, socket: Option<Ar
     let (name, address) = (listener.called(), listener.address());
     match socket {
         Some(socket) => {
-            *listener.gate.lock().await = Some(Gate::open(listener, shared, socket));
+            let mut gate = listener.gate.lock().await;
+            *gate = Some(Gate::open(listener, shared, socket));
+            keep_to_faults(shared, listener, &mut gate).await;
+            drop(gate);
             tracing::info!(listener = %name, %address, "listener opened again");
         }
         None => {
@@ -137,6 +142,7 @@ async fn retry(shared: Arc<Shared>, listener: Weak<Listener>, opening: u64) {
             Ok(socket) => {
                 listener.moved(listener.spot());
                 *gate = Some(Gate::open(&listener, &shared, socket));
+                keep_to_faults(&shared, &listener, &mut gate).await;
                 let address = listener.address();
                 return tracing::info!(listener = %listener.called(), %address, "listener opened again");
             }

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockFilter;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
@@ -12,6 +14,12 @@ use tokio::net::TcpStream;
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// When it is dropped, the client is to see a RST instead of a FIN.
     fn reset_on_drop(&self);
+
+    /// Nothing that the client sends arrives any more, not even an acknowledgement; or it does again.
+    fn turn_deaf(&self, deaf: bool);
+
+    /// No more than about so many bytes wait to be read: the client is soon told when it is not.
+    fn narrow_window(&self, bytes: usize);
 
     /// Writes bytes that a FIN follows at once. The kernel may hold them back until then, so that both leave in one
     /// segment.
@@ -31,6 +39,27 @@ impl Stream for TcpStream {
         let _ = self.set_zero_linger();
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn turn_deaf(&self, deaf: bool) {
+        // A filter of one instruction, `ret #0` (BPF_RET | BPF_K): no byte of any segment is let through.
+        const NOTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0)];
+        let socket = SockRef::from(self);
+        let turned = if deaf { socket.attach_filter(&NOTHING) } else { socket.detach_filter() };
+        if let Err(error) = turned {
+            tracing::warn!(%error, "the system takes no socket filter: a half-open connection is only not read");
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn turn_deaf(&self, _: bool) {
+        tracing::warn!("this system has no socket filters: a half-open connection is only not read");
+    }
+
+    fn narrow_window(&self, bytes: usize) {
+        // If it does not, the client notices later.
+        let _ = SockRef::from(self).set_recv_buffer_size(bytes);
+    }
+
     fn poll_write_last(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_write_ready(cx))?;
@@ -47,6 +76,10 @@ impl Stream for TcpStream {
 #[cfg(test)]
 impl Stream for tokio::io::DuplexStream {
     fn reset_on_drop(&self) {}
+
+    fn turn_deaf(&self, _: bool) {}
+
+    fn narrow_window(&self, _: usize) {}
 
     fn poll_write_last(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write(cx, bytes)

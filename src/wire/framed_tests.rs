@@ -7,7 +7,8 @@ use crate::domain::{
     OnOverflow, Reply, ReplyEncoding, Then, Timestamp,
 };
 
-use super::session::{Client, Conversation, Step, Turn};
+use super::session::Conversation;
+use super::turn::{Client, Step, Turn};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 

@@ -4,10 +4,13 @@
 //! send and what follows. Because it holds no socket and no clock, it is tested without either.
 
 mod codec;
+mod fault;
 mod framing;
 mod memory;
 mod reply;
 mod session;
+mod spoil;
+mod turn;
 
 #[cfg(test)]
 mod framed_tests;
@@ -15,5 +18,7 @@ mod framed_tests;
 mod session_tests;
 
 pub use codec::{Decoded, StreamDecoder, detect, encoding_for, sync_point};
+pub use fault::{Hindrance, Pace};
 pub use framing::{End, Framer, Piece};
-pub use session::{Client, Conversation, Step, Turn};
+pub use session::Conversation;
+pub use turn::{Client, Step, Turn};

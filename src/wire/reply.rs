@@ -8,7 +8,7 @@ use crate::domain::{
     Rule, Subject, Template, Then, Timestamp,
 };
 
-use super::session::Client;
+use super::turn::Client;
 
 /// Bytes to send, and the encoding that whoever reads them as text should take.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! One conversation as a state machine.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +12,11 @@ use crate::domain::{
 };
 
 use super::codec::detect;
+use super::fault::{Answer, Trouble};
 use super::framing::{End, Framer, Piece};
 use super::memory::{Choice, Memory};
 use super::reply::{self, Circumstances, Outgoing};
+use super::turn::{Client, Step, Turn};
 
 /// Messages of one turn at most: a read may hold as many frames as bytes, and others want their turn.
 const TURN_MESSAGES: usize = 256;
@@ -25,10 +26,10 @@ const TURN_BYTES: usize = 64 << 10;
 /// What the endpoint knows of one client's conversation.
 #[derive(Debug)]
 pub struct Conversation {
-    connection: ConnectionId,
-    received: Tally,
-    sent: Tally,
-    client: Client,
+    pub(super) connection: ConnectionId,
+    pub(super) received: Tally,
+    pub(super) sent: Tally,
+    pub(super) client: Client,
     /// The encoding that it was last seen to speak.
     peer: Option<&'static Encoding>,
     /// What is remembered of the conversation where there are rules.
@@ -37,88 +38,8 @@ pub struct Conversation {
     /// What cuts the stream, while there is a framing or something is left of one.
     framer: Option<Box<Framer>>,
     is_behind: bool,
-}
-
-/// Who is talked to.
-#[derive(Debug, Clone, Copy)]
-pub struct Client {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// Its number among those of its listener.
-    pub number: u64,
-    /// The listener's port.
-    pub port: u16,
-}
-
-/// What to do next: record all of it, then send, then what follows. Of its steps at most one ends anything, and none
-/// behind that one sends anything.
-#[derive(Debug, Default)]
-pub struct Turn {
-    /// The first step. Without framing there is no other, and so nothing to allocate.
-    pub first: Option<Step>,
-    /// The others.
-    pub rest: Vec<Step>,
-}
-
-/// What one message leads to.
-#[derive(Debug)]
-pub struct Step {
-    /// What goes on record before anything leaves: what arrived, then what answers it.
-    pub received: Option<Message>,
-    /// What leaves, as it is recorded. Its payload may be cut to what is kept; `send` is whole.
-    pub sent: Option<Message>,
-    /// The bytes to send; empty for none.
-    pub send: Bytes,
-    /// What follows; `Keep` while the conversation goes on or is only listened to.
-    pub then: Then,
-    /// How long what is sent waits.
-    pub delay: Duration,
-    /// What the connection ends for, if this is its end.
-    pub reason: CloseReason,
-}
-
-impl Step {
-    /// Nothing is received or sent.
-    fn silent(then: Then) -> Self {
-        let (send, delay) = (Bytes::new(), Duration::ZERO);
-        Self { received: None, sent: None, send, then, delay, reason: CloseReason::Replied }
-    }
-}
-
-impl Turn {
-    /// How many steps it has.
-    pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-
-    /// Whether there is nothing to do.
-    pub const fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// The steps in their order.
-    pub fn into_steps(self) -> impl Iterator<Item = Step> {
-        self.first.into_iter().chain(self.rest)
-    }
-
-    /// Adds the steps of another.
-    pub fn append(&mut self, other: Self) {
-        other.into_steps().for_each(|step| self.push(step));
-    }
-
-    fn push(&mut self, step: Step) {
-        match self.first {
-            None => self.first = Some(step),
-            Some(_) => self.rest.push(step),
-        }
-    }
-}
-
-/// A message alone.
-impl From<Step> for Turn {
-    fn from(step: Step) -> Self {
-        Self { first: Some(step), rest: Vec::new() }
-    }
+    /// What faults have done to it, where there are any.
+    pub(super) trouble: Option<Box<Trouble>>,
 }
 
 impl Conversation {
@@ -135,31 +56,53 @@ impl Conversation {
             over: false,
             framer: None,
             is_behind: false,
+            trouble: None,
         }
     }
 
     /// The client is connected: greet it. A template that fails greets with nothing.
     pub fn on_open(&mut self, spec: &ListenerSpec, now: Timestamp) -> Turn {
-        self.on_send(spec, spec.greeting(), now).unwrap_or_default()
+        self.on_due(spec, spec.greeting(), now).unwrap_or_default()
     }
 
-    /// Something is to be sent unasked. Nothing is, once the endpoint has said its last word.
+    /// Something is to be sent unasked, as the spec says. Faults may strike it. Nothing is sent once the endpoint has said
+    /// its last word.
+    ///
+    /// # Errors
+    /// Why its template gave nothing.
+    pub fn on_due(&mut self, spec: &ListenerSpec, send: &Prepared, now: Timestamp) -> Result<Turn, String> {
+        self.unasked(spec, send, now, |talk, answer| talk.spoil_unasked(spec, answer, now))
+    }
+
+    /// Something is to be sent unasked, as somebody says. Nothing is, once the endpoint has said its last word.
     ///
     /// # Errors
     /// Why its template gave nothing.
     pub fn on_send(&mut self, spec: &ListenerSpec, send: &Prepared, now: Timestamp) -> Result<Turn, String> {
+        self.unasked(spec, send, now, |_, _| ())
+    }
+
+    fn unasked(
+        &mut self,
+        spec: &ListenerSpec,
+        send: &Prepared,
+        now: Timestamp,
+        spoil: impl FnOnce(&mut Self, &mut Answer),
+    ) -> Result<Turn, String> {
         if self.over {
             return Ok(Turn::default());
         }
         let out = reply::unasked(send, spec, self.peer, self.circumstances(0, now))?;
-        let (sent, send) = self.sending(spec, out, now);
-        Ok(Step { received: None, sent, send, ..Step::silent(Then::Keep) }.into())
+        let charset = out.charset;
+        let mut answer = answer(Some(out), Then::Keep, Duration::ZERO);
+        spoil(self, &mut answer);
+        Ok(self.answering(spec, None, answer, charset, now).into())
     }
 
     /// The endpoint is told to end the conversation: what comes from now on is recorded, and not answered.
-    pub fn on_hang_up(&mut self) -> Turn {
+    pub fn on_hang_up(&mut self, reason: CloseReason) -> Turn {
         self.over = true;
-        Step { reason: CloseReason::Requested, ..Step::silent(Then::Close) }.into()
+        Step { reason, ..Step::silent(Then::Close) }.into()
     }
 
     /// Bytes arrived. Each message in them is answered unless the endpoint has said its last word.
@@ -234,7 +177,7 @@ impl Conversation {
             let step = self.piece(spec, piece, now);
             bytes += step.send.len();
             // What comes behind a reply that waits is not answered before it.
-            let waits = !step.delay.is_zero();
+            let waits = !step.delay.is_zero() || step.pace.is_some();
             turn.push(step);
             if waits || turn.len() >= TURN_MESSAGES || bytes >= TURN_BYTES {
                 self.is_behind = true;
@@ -288,8 +231,12 @@ impl Conversation {
             Ok(answer) => (Some(answer), None),
             Err(failure) => (None, Some(failure.into())),
         };
-        let (then, delay) = (reply::then(spec, rule), rule.map_or(Duration::ZERO, |(rule, _)| rule.delay));
-        self.over = then != Then::Keep;
+        let charset = answer.as_ref().map_or(spec.draft().charset, |answer| answer.charset);
+        let delay = rule.map_or(Duration::ZERO, |(rule, _)| rule.delay);
+        let mut answer = self::answer(answer, reply::then(spec, rule), delay);
+        let of_rule = rule.into_iter().flat_map(|(rule, _)| rule.faults());
+        self.spoil_reply(spec, of_rule, bytes.len() as u64, &mut answer, now);
+        self.over = answer.then != Then::Keep;
         let note = if verdict.is_none() && failure.is_none() {
             note
         } else {
@@ -298,9 +245,21 @@ impl Conversation {
             Some(Box::new(Note { verdict, failure, ..note }))
         };
         let received = Some(self.receive(spec, bytes, note, now));
-        let (sent, send) =
-            answer.map_or_else(Default::default, |answer| self.sending(spec, answer, now.plus(delay)));
-        Step { received, sent, send, delay, ..Step::silent(then) }
+        self.answering(spec, received, answer, charset, now)
+    }
+
+    /// The step that an answer is.
+    fn answering(
+        &mut self,
+        spec: &ListenerSpec,
+        received: Option<Message>,
+        answer: Answer,
+        charset: Charset,
+        now: Timestamp,
+    ) -> Step {
+        let Answer { bytes, content, then, reason, delay, pace } = answer;
+        let (sent, send) = self.sending(spec, Outgoing { bytes, charset, content }, now.plus(delay));
+        Step { received, sent, send, then, delay, pace, reason }
     }
 
     const fn circumstances(&self, seq: u64, now: Timestamp) -> Circumstances {
@@ -352,6 +311,12 @@ impl Conversation {
         let sent = record(self.connection, Direction::Sent, &mut self.sent, spec, bytes, text, now);
         (Some(sent), send)
     }
+}
+
+/// What is about to be answered, if anything is.
+fn answer(out: Option<Outgoing>, then: Then, delay: Duration) -> Answer {
+    let (bytes, content) = out.map_or_else(Default::default, |out| (out.bytes, out.content));
+    Answer { bytes, content, then, reason: CloseReason::Replied, delay, pace: None }
 }
 
 /// Counts a message and cuts what is kept of it to the listener's cap.

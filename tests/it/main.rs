@@ -9,6 +9,7 @@ mod contract;
 mod endpoints;
 mod errors;
 mod examples;
+mod faults;
 mod framing;
 mod framing_changes;
 mod journal;

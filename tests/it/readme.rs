@@ -29,7 +29,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_answerback");
 /// What the README writes where the built binary stands here.
 const CARGO_RUN: &str = "cargo run --release --";
 /// The ports of the README; the first is the control plane's.
-const PORTS: [u16; 8] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003];
+const PORTS: [u16; 10] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006];
 /// The header with the README's token. A service that asks for none does not mind it.
 const TOKEN: (&str, &str) = ("authorization", "Bearer swordfish");
 /// Longer than any block takes, in seconds: one that hangs fails instead.

@@ -4,6 +4,7 @@
 //! of their faults are named at once.
 
 mod connection;
+mod fault;
 mod fields;
 mod framing;
 mod list;

@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{FieldError, Reply, RuleDraft, RuleReply, Sequence, format_duration};
 
+use super::fault::{fault_to_json, read_fault};
 use super::fields::{Fields, integer, string};
 use super::matcher::{matcher_to_json, read_matcher};
 use super::reply::{read_reply, reply_to_json};
-use super::spec::{duration, then};
+use super::spec::{duration, list, then};
 
-const MEMBERS: [&str; 9] =
-    ["name", "when", "state", "reply", "sequence", "then", "delay", "times", "set_state"];
+const MEMBERS: [&str; 10] =
+    ["name", "when", "state", "reply", "sequence", "then", "delay", "times", "set_state", "faults"];
 
 /// Reads a rule that stands at `pointer`; what is wrong with it is noted.
 pub(super) fn read_rule(value: &Value, pointer: &str, errors: &mut Vec<FieldError>) -> Option<RuleDraft> {
@@ -28,6 +29,7 @@ pub(super) fn read_rule(value: &Value, pointer: &str, errors: &mut Vec<FieldErro
         delay: fields.nullable("delay", None, duration),
         times: fields.nullable("times", None, |v| integer(v, 1, u64::MAX)),
         set_state: fields.nullable("set_state", None, text),
+        faults: list(&mut fields, "faults", read_fault),
     })
 }
 
@@ -75,5 +77,6 @@ pub(super) fn rule_to_json(rule: &RuleDraft) -> Value {
     put("delay", rule.delay.map(|delay| format_duration(delay).into()));
     put("times", rule.times.map(Into::into));
     put("set_state", rule.set_state.as_deref().map(Into::into));
+    put("faults", (!rule.faults.is_empty()).then(|| rule.faults.iter().map(fault_to_json).collect()));
     Value::Object(object)
 }

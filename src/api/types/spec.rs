@@ -10,6 +10,7 @@ use crate::domain::{
     format_duration, parse_duration, parse_size,
 };
 
+use super::fault::{fault_to_json, read_fault};
 use super::fields::{Fields, integer, kind, string};
 use super::framing::{framing_to_json, make_way, read_framing};
 use super::periodic::{periodic_to_json, read_periodic};
@@ -17,7 +18,7 @@ use super::reply::{FORMS, read_reply, reply_to_json};
 use super::rule::{read_rule, rule_to_json};
 
 /// The members of a spec.
-const MEMBERS: [&str; 14] = [
+const MEMBERS: [&str; 15] = [
     "port",
     "host",
     "name",
@@ -29,6 +30,7 @@ const MEMBERS: [&str; 14] = [
     "then",
     "rules",
     "sends",
+    "faults",
     "limits",
     "max_connections_total",
     "ttl",
@@ -56,6 +58,7 @@ pub fn parse_spec(value: &Value, defaults: &ListenerDraft) -> Result<ListenerSpe
         then: fields.read("then", None, |v| then(v).map(Some)),
         rules: list(&mut fields, "rules", read_rule),
         sends: list(&mut fields, "sends", read_periodic),
+        faults: list(&mut fields, "faults", read_fault),
         limits: limits(&mut fields, defaults.limits),
         max_connections_total: fields.limit("max_connections_total", None, |v| integer(v, 1, u64::MAX)),
         ttl: fields.limit("ttl", None, duration),
@@ -97,6 +100,7 @@ pub fn spec_to_json(spec: &ListenerSpec) -> Value {
     }
     object.insert("rules".into(), draft.rules.iter().map(rule_to_json).collect());
     object.insert("sends".into(), draft.sends.iter().map(periodic_to_json).collect());
+    object.insert("faults".into(), draft.faults.iter().map(fault_to_json).collect());
     object.insert("limits".into(), limits_to_json(&draft.limits));
     object.insert("max_connections_total".into(), draft.max_connections_total.into());
     object.insert("ttl".into(), draft.ttl.map(format_duration).into());
@@ -198,7 +202,7 @@ fn reply(fields: &mut Fields<'_>, name: &str, default: &Reply) -> Reply {
 }
 
 /// Reads each element of an array by itself; no array is an empty one.
-fn list<T>(
+pub(super) fn list<T>(
     fields: &mut Fields<'_>,
     name: &str,
     read: impl Fn(&Value, &str, &mut Vec<FieldError>) -> Option<T>,

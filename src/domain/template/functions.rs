@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, functions};
 
 use super::super::charset::Charset;
 use super::super::clock::Timestamp;
+use super::super::dice::mix;
 use super::checksum::Checksum;
 use super::compiled::{Context, Counters, SEEN};
 
@@ -34,13 +35,6 @@ pub(super) fn dice(seed: Option<u64>, context: &Context<'_>) -> AtomicU64 {
     let own = context.connection.as_u128();
     let seed = seed.unwrap_or((own as u64) ^ ((own >> 64) as u64));
     AtomicU64::new(mix(seed ^ mix(context.seq.wrapping_add(1))))
-}
-
-/// The finalizer of SplitMix64.
-const fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 type Found<T> = Result<T, Error>;

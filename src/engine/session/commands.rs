@@ -45,7 +45,7 @@ impl<S: Stream> Session<S> {
     async fn finish(&mut self) -> Result<(), Ending> {
         match self.mode {
             Mode::Talking => {
-                let plan = self.say(|talk: &mut Conversation, _, _| talk.on_hang_up());
+                let plan = self.say(|talk: &mut Conversation, _, _| talk.on_hang_up(CloseReason::Requested));
                 self.carry_out(plan).await
             }
             Mode::HalfClosed => {

@@ -5,6 +5,7 @@
 
 mod buffer;
 mod commands;
+mod hindered;
 mod patience;
 mod periodic;
 mod pump;

@@ -45,7 +45,8 @@ impl<S: Stream> Session<S> {
 
     /// When the next one is due, while the endpoint may still send.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let sends = self.sends.as_ref().filter(|_| matches!(self.mode, Mode::Talking))?;
+        let sends =
+            self.sends.as_ref().filter(|_| matches!(self.mode, Mode::Talking) && !self.hindered.is_deaf)?;
         sends.due.iter().min().copied()
     }
 
@@ -59,7 +60,7 @@ impl<S: Stream> Session<S> {
                 continue;
             }
             *due = (*due + send.every).max(now);
-            let said = listener.with_spec(|spec| talk.on_send(spec, &send.send, at));
+            let said = listener.with_spec(|spec| talk.on_due(spec, &send.send, at));
             match said {
                 Ok(said) => turn.append(said),
                 Err(why) => {

@@ -24,6 +24,7 @@ use super::super::stream::Stream;
 use super::super::talk::Command;
 
 use super::buffer;
+use super::hindered::{Hindered, Reading};
 use super::periodic::Sends;
 use super::sending::Word;
 
@@ -45,7 +46,7 @@ pub(in super::super) async fn serve<S: Stream>(
     let mut session = Session::new(stream, place, connection, client);
     let ending = session.talk().await;
     session.record_rest();
-    let Session { stream, place, .. } = session;
+    let Session { stream, place, hindered, .. } = session;
     let closing = Closing { at: place.clock().now(), by: ending.reason.closed_by(), reason: ending.reason };
     let end = vec![Record::Closed { connection, closing }];
     // If it cannot be kept now, the journal says so itself.
@@ -55,7 +56,7 @@ pub(in super::super) async fn serve<S: Stream>(
     } else {
         place.recorder().note(end);
     }
-    if ending.reset {
+    if ending.reset || hindered.is_deaf {
         stream.reset_on_drop();
     }
     drop(stream);
@@ -98,6 +99,8 @@ pub(super) enum Event {
     Pause,
     /// It is time to send something unasked.
     Due,
+    /// The client may be read again.
+    Readable,
     /// The API asks for something.
     Asked(Command),
     End(Ending),
@@ -113,6 +116,7 @@ pub(super) struct Session<S> {
     pub(super) active: Instant,
     pub(super) deadline: Deadline,
     pub(super) sends: Option<Box<Sends>>,
+    pub(super) hindered: Hindered,
 }
 
 impl<S: Stream> Session<S> {
@@ -129,15 +133,13 @@ impl<S: Stream> Session<S> {
             active: now,
             deadline: Deadline::default(),
             sends,
+            hindered: Hindered::default(),
         }
     }
 
     async fn talk(&mut self) -> Ending {
-        if self.place.listener.with_spec(|spec| spec.draft().greeting != Reply::Silence) {
-            let plan = self.say(Conversation::on_open);
-            if let Err(ending) = self.carry_out(plan).await {
-                return ending;
-            }
+        if let Err(ending) = self.begin().await {
+            return ending;
         }
         loop {
             let event = poll_fn(|cx| self.poll_event(cx)).await;
@@ -148,6 +150,7 @@ impl<S: Stream> Session<S> {
                 Event::Eof => self.say(Conversation::on_eof),
                 Event::Pause => self.say(Conversation::on_timeout),
                 Event::Due => self.send_due(),
+                Event::Readable => continue,
                 Event::Asked(command) => match self.obey(command).await {
                     Ok(()) => continue,
                     Err(ending) => return ending,
@@ -169,6 +172,20 @@ impl<S: Stream> Session<S> {
         }
     }
 
+    /// What happens before anything is read: faults of a connection that has begun, and the greeting.
+    async fn begin(&mut self) -> Result<(), Ending> {
+        self.adopt_faults();
+        let plan = match self.conversation.hindrance().hang_up {
+            Some(Then::Reset) => return Err(Ending::reset(CloseReason::Fault)),
+            Some(_) => self.say(|talk, _, _| talk.on_hang_up(CloseReason::Fault)),
+            None if self.place.listener.with_spec(|spec| spec.draft().greeting == Reply::Silence) => {
+                return Ok(());
+            }
+            None => self.say(Conversation::on_open),
+        };
+        self.carry_out(plan).await
+    }
+
     /// Asks the conversation under the spec in force, and hands what it says to the journal.
     pub(super) fn say(
         &mut self,
@@ -181,7 +198,7 @@ impl<S: Stream> Session<S> {
 
     /// Waits for the journal, sends, and does what follows. An error is the conversation's end.
     pub(super) async fn carry_out(&mut self, plan: Plan) -> Result<(), Ending> {
-        let Plan { kept, replies, then, delay, reason } = plan;
+        let Plan { kept, replies, then, delay, pace, reason } = plan;
         if let Some(kept) = kept
             && kept.await.is_err()
         {
@@ -192,7 +209,7 @@ impl<S: Stream> Session<S> {
         }
         if !replies.bytes().is_empty() {
             let word = if matches!(then, Then::Close | Then::HalfClose) { Word::Last } else { Word::OfMany };
-            self.send(&replies, word).await?;
+            self.send(&replies, word, pace).await?;
         }
         self.active = Instant::now();
         match then {
@@ -231,16 +248,20 @@ impl<S: Stream> Session<S> {
             return Poll::Ready(Event::End(Ending::quiet(reason)));
         }
         self.adopt_sends();
-        let due = self.next_due();
+        self.adopt_faults();
+        let (due, reading) = (self.next_due(), self.reading());
         if due.is_some_and(|due| due <= Instant::now()) {
             return Poll::Ready(Event::Due);
         }
-        match self.poll_read(cx) {
+        match self.poll_read(reading, cx) {
             Poll::Ready(Ok(bytes)) if bytes.is_empty() => {
                 let may_wait = self.conversation.may_wait();
                 return Poll::Ready(if may_wait { Event::Eof } else { Event::End(self.peer_closed()) });
             }
-            Poll::Ready(Ok(bytes)) => return Poll::Ready(Event::Bytes(bytes)),
+            Poll::Ready(Ok(bytes)) => {
+                self.has_read(bytes.len());
+                return Poll::Ready(Event::Bytes(bytes));
+            }
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => cx.waker().wake_by_ref(),
             Poll::Ready(Err(_)) => return Poll::Ready(Event::End(self.peer_reset())),
             Poll::Pending => {}
@@ -255,18 +276,21 @@ impl<S: Stream> Session<S> {
         let (until, reason) = self.patience();
         let pause = self.conversation.gap().map(|gap| self.active + gap);
         let ends = until.map(|until| (until, Event::End(Ending::quiet(reason))));
-        let alarms = [ends, due.map(|due| (due, Event::Due)), pause.map(|pause| (pause, Event::Pause))];
-        let Some((at, event)) = alarms.into_iter().flatten().min_by_key(|(at, _)| *at) else {
+        let again = if let Reading::At(at) = reading { Some((at, Event::Readable)) } else { None };
+        let (due, pause) = (due.map(|due| (due, Event::Due)), pause.map(|pause| (pause, Event::Pause)));
+        let Some((at, event)) = [ends, due, pause, again].into_iter().flatten().min_by_key(|(at, _)| *at)
+        else {
             return Poll::Pending;
         };
         ready!(self.deadline.poll(Some(at), cx));
         Poll::Ready(event)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Bytes>> {
+    fn poll_read(&mut self, reading: Reading, cx: &mut Context<'_>) -> Poll<std::io::Result<Bytes>> {
+        let Reading::UpTo(most) = reading else { return Poll::Pending };
         // Where the journal is slower than the network, the client's own buffers hold it up.
         ready!(self.place.recorder().poll_room(cx));
-        buffer::poll_read(Pin::new(&mut self.stream), buffer::SCRATCH, cx)
+        buffer::poll_read(Pin::new(&mut self.stream), most, cx)
     }
 
     const fn peer_closed(&self) -> Ending {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::domain::CloseReason;
 use crate::store::Record;
+use crate::wire::Pace;
 
 use super::super::live::Order;
 use super::super::replies::Replies;
@@ -38,20 +39,55 @@ impl<S: Stream> Session<S> {
         .await
     }
 
-    /// Sends all of it, or says on record how much left.
-    pub(super) async fn send(&mut self, replies: &Replies, word: Word) -> Result<(), Ending> {
-        let (bytes, mut left, mut stuck_since) = (replies.bytes(), 0, None);
-        let write = self.place.listener.limits().write;
-        let result = poll_fn(|cx| {
-            while left < bytes.len() {
-                let rest = bytes.get(left..).unwrap_or_default();
+    /// Sends all of it, at a pace if there is one, or says on record how much left.
+    pub(super) async fn send(
+        &mut self,
+        replies: &Replies,
+        word: Word,
+        pace: Option<Pace>,
+    ) -> Result<(), Ending> {
+        let (bytes, mut left) = (replies.bytes(), 0);
+        let sent = match pace {
+            None => self.write(bytes, &mut left, word).await,
+            Some(pace) => self.write_at(pace, bytes, &mut left, word).await,
+        };
+        self.sent(replies, left as u64);
+        sent
+    }
+
+    /// Writes a piece, lets the time pass that it takes at this pace, writes the next.
+    async fn write_at(
+        &mut self,
+        pace: Pace,
+        bytes: &[u8],
+        left: &mut usize,
+        word: Word,
+    ) -> Result<(), Ending> {
+        while *left < bytes.len() {
+            if let Some(next) = self.hindered.next_send {
+                self.wait(next.saturating_duration_since(Instant::now())).await?;
+            }
+            let (from, until) = (*left, left.saturating_add(pace.bytes.max(1)).min(bytes.len()));
+            let word = if until == bytes.len() { word } else { Word::OfMany };
+            self.write(bytes.get(..until).unwrap_or_default(), left, word).await?;
+            self.hindered.next_send = Some(Instant::now() + pace.time(*left - from));
+        }
+        Ok(())
+    }
+
+    /// Writes the bytes from `left` on, and counts there how far that came.
+    async fn write(&mut self, bytes: &[u8], left: &mut usize, word: Word) -> Result<(), Ending> {
+        let (mut stuck_since, write) = (None, self.place.listener.limits().write);
+        poll_fn(|cx| {
+            while *left < bytes.len() {
+                let rest = bytes.get(*left..).unwrap_or_default();
                 let stream = Pin::new(&mut self.stream);
                 let written = match word {
                     Word::Last => stream.poll_write_last(cx, rest),
                     Word::OfMany => stream.poll_write(cx, rest),
                 };
                 match written {
-                    Poll::Ready(Ok(n)) => (left, stuck_since) = (left + n, None),
+                    Poll::Ready(Ok(n)) => (*left, stuck_since) = (*left + n, None),
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Ending::quiet(CloseReason::PeerReset))),
                     Poll::Pending => {
                         let since = *stuck_since.get_or_insert_with(Instant::now);
@@ -61,9 +97,7 @@ impl<S: Stream> Session<S> {
             }
             Poll::Ready(Ok(()))
         })
-        .await;
-        self.sent(replies, left as u64);
-        result
+        .await
     }
 
     /// Of the replies `left` bytes left in all. The record of those that did not leave whole is corrected, the last first.
