@@ -15,9 +15,9 @@ use crate::api::server::{self, ServerLimits};
 use crate::api::types::{read_spec, write_spec};
 use crate::api::{Api, router, routes};
 use crate::config::{Config, JournalSetting, Secret, TokenSetting};
-use crate::domain::{Clock, FieldError, IdSource, Limits, ListenerDraft, ListenerSpec, SystemClock};
+use crate::domain::{Clock, FieldError, IdSource, ListenerDraft, ListenerSpec, SystemClock};
 use crate::engine::{
-    Engine, EngineConfig, EngineError, ListenerKey, ListenerSnapshot, ListenerState, SpecText,
+    Engine, EngineConfig, EngineError, ListenerKey, ListenerSnapshot, ListenerState, NotApplied, SpecText,
 };
 use crate::store::{
     Journal, JournalError, MemoryJournal, OpenError, Position, Recorder, SqliteJournal, SqliteOptions,
@@ -50,6 +50,14 @@ pub enum StartError {
         address: SocketAddr,
         /// Why.
         cause: EngineError,
+    },
+    /// A listener of the settings cannot be had.
+    #[error("cannot open the listener {name}: {cause}")]
+    Listener {
+        /// Its name, or else its address.
+        name: String,
+        /// Why.
+        cause: String,
     },
     /// The limits of the settings contradict each other.
     #[error("cannot open {address}: {cause}")]
@@ -136,8 +144,9 @@ impl App {
         let engine = Engine::new(engine_config, Arc::clone(&recorder), Arc::clone(&clock), ids);
         let token = token(&config, api_addr).map_err(StartError::Random)?;
         let guard = guard(&config, api_addr, &token)?;
-        let defaults = defaults(&config);
+        let defaults = config.listener_defaults();
         engine.restore().await.map_err(StartError::Journal)?;
+        apply(&engine, &config.listeners).await?;
         let endpoints = open_all(&engine, &config.open, &defaults).await?;
         let stop = CancellationToken::new();
         let api = Api {
@@ -236,13 +245,29 @@ fn engine_config(config: &Config, api_addr: SocketAddr) -> EngineConfig {
     }
 }
 
-fn defaults(config: &Config) -> ListenerDraft {
-    let limits = Limits {
-        connections: config.max_connections_per_listener,
-        idle: Some(config.idle_timeout),
-        ..Limits::default()
+/// Makes the listeners of the settings be there.
+async fn apply(engine: &Engine, listeners: &[ListenerDraft]) -> Result<(), StartError> {
+    let called = |n: usize| match listeners.get(n) {
+        Some(ListenerDraft { name: Some(name), .. }) => name.to_string(),
+        Some(ListenerDraft { host, port, .. }) => SocketAddr::new(*host, *port).to_string(),
+        None => String::new(),
     };
-    ListenerDraft { limits, ..ListenerDraft::default() }
+    let spec = |(n, draft): (usize, &ListenerDraft)| {
+        let wrong = |errors: Vec<FieldError>| StartError::Listener {
+            name: called(n),
+            cause: errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        };
+        ListenerSpec::new(draft.clone()).map_err(wrong)
+    };
+    let specs = listeners.iter().enumerate().map(spec).collect::<Result<Vec<_>, _>>()?;
+    if let Err(NotApplied { listener, cause }) = engine.apply(specs, false).await {
+        engine.shutdown(Duration::ZERO).await;
+        return Err(StartError::Listener {
+            name: listener.map(called).unwrap_or_default(),
+            cause: cause.to_string(),
+        });
+    }
+    Ok(())
 }
 
 async fn open_all(

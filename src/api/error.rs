@@ -188,6 +188,15 @@ impl ApiError {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "host-not-allowed", detail)
     }
 
+    /// The same error about a part of what was asked for: `pointer` leads to it, and `what` begins the sentence.
+    #[must_use]
+    pub fn within(mut self, pointer: &str, what: &str) -> Self {
+        self.0.detail.insert_str(0, what);
+        let errors = std::mem::take(&mut self.0.errors);
+        self.0.errors = errors.into_iter().map(|error| error.below(pointer)).collect();
+        self
+    }
+
     /// 409: the client is gone, or nothing can be sent to it any more.
     pub fn connection_closed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "connection-closed", detail)

@@ -42,7 +42,7 @@ pub(super) async fn list(
 }
 
 /// Bytes of a listener's JSON, at most: a byte of a text is up to six.
-fn weight(listener: &ListenerSnapshot) -> usize {
+pub(super) fn weight(listener: &ListenerSnapshot) -> usize {
     let draft = listener.spec.draft();
     let rules = draft.rules.iter().map(|rule| {
         let replies = match &rule.reply {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod answers;
+mod config;
 mod connections;
 mod contract;
 pub mod error;
@@ -47,6 +48,14 @@ use error::ApiError;
 use guard::Guard;
 use layers::RequestLimits;
 use metrics::{Metrics, MetricsSnapshot, RequestDurations};
+
+/// Reads a text as JSON, as strictly as the body of a request.
+///
+/// # Errors
+/// A sentence with line and column.
+pub fn read_json_text(text: &str) -> Result<serde_json::Value, String> {
+    json::parse(text.as_bytes())
+}
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -112,6 +121,8 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .post("/connections/{id}/send", talk::send)
         .post("/connections/{id}/close", talk::close)
         .get("/messages", messages::list)
+        .get("/config", config::show)
+        .put("/config", config::apply)
         .post("/reset", reset::reset)
         .route("GET", "/healthz", health::live())
         .route("GET", "/readyz", health::ready(readiness(api)))

@@ -19,6 +19,13 @@ the names of the flags with `_` for `-`:
   max_listeners = 1000
   open = [8080, \"127.0.0.1:9000\"]
 
+Besides, the file may have `listeners`, each as POST /listeners takes it:
+
+  [[listeners]]
+  name = \"gate\"
+  port = 8080
+  reply = \"ok\"
+
 Examples:
   answerback serve --open 8080
   answerback serve --open 8080,9000 --open '[::1]:9001' --idle-timeout 30s
@@ -32,7 +39,7 @@ The log goes to standard error. SIGTERM or Ctrl-C lets connections finish and ex
 with 1. Failing to start exits with 1, wrong settings with 2.";
 
 const CONFIG_HELP: &str = "\
-Read settings from this TOML file
+Read settings and listeners from this file: TOML, JSON (.json) or YAML (.yaml, .yml)
 [default: answerback.toml, if it is there] [env: ANSWERBACK_CONFIG]";
 
 /// The flags, as texts: they are read together with the other layers. No `Debug`: one of them is a token.

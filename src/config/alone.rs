@@ -12,7 +12,7 @@ use super::read;
 /// # Errors
 /// Layers that cannot be read or contradict each other, or an address that is none.
 pub fn listen_address(inputs: &Inputs) -> Result<SocketAddr, ConfigError> {
-    let (values, _) = layers::merge(inputs)?;
+    let values = layers::merge(inputs)?.values;
     read::listen(&values)
 }
 
@@ -21,6 +21,6 @@ pub fn listen_address(inputs: &Inputs) -> Result<SocketAddr, ConfigError> {
 /// # Errors
 /// Layers that cannot be read or contradict each other, or a directory that is none.
 pub fn data_dir(inputs: &Inputs) -> Result<PathBuf, ConfigError> {
-    let (values, _) = layers::merge(inputs)?;
+    let values = layers::merge(inputs)?.values;
     read::data_dir(&values)
 }

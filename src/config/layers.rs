@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use config::{Map, Source, Value};
 
 use super::error::{ConfigError, Fault};
-use super::file::{read_file, read_file_if_there};
+use super::file::{Listeners, read_file, read_file_if_there};
 use super::names::{OTHER_VARIABLES, Setting, flag_of, name_of_variable, nearest, variable_of};
 
 /// The file that is read when none is named and it is there.
@@ -38,8 +38,16 @@ impl Inputs {
     }
 }
 
-/// The layers as one, and the warnings.
-pub(super) fn merge(inputs: &Inputs) -> Result<(Values, Vec<String>), ConfigError> {
+/// The layers as one.
+pub(super) struct Merged {
+    pub(super) values: Values,
+    /// The listeners of the file.
+    pub(super) listeners: Option<Listeners>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Lays the layers over each other.
+pub(super) fn merge(inputs: &Inputs) -> Result<Merged, ConfigError> {
     let mut warnings = Vec::new();
     let flags = Layer::of_flags(&inputs.flags);
     let (environment, named) = Layer::of_environment(&inputs.environment, &mut warnings)?;
@@ -47,7 +55,7 @@ pub(super) fn merge(inputs: &Inputs) -> Result<(Values, Vec<String>), ConfigErro
         Some(path) => read_file(path)?,
         None => read_file_if_there(&inputs.directory.join(DEFAULT_FILE))?,
     };
-    let mut layers = [Layer(file), environment, flags];
+    let mut layers = [Layer(file.settings), environment, flags];
     settle_token(&mut layers)?;
     settle_durability(&mut layers)?;
     let mut builder = config::Config::builder();
@@ -56,7 +64,7 @@ pub(super) fn merge(inputs: &Inputs) -> Result<(Values, Vec<String>), ConfigErro
     }
     let merged = builder.build().and_then(|all| all.cache.into_table());
     let values = merged.map_err(|e| Fault::File { path: "settings".into(), detail: e.to_string() })?;
-    Ok((values, warnings))
+    Ok(Merged { values, listeners: file.listeners, warnings })
 }
 
 #[derive(Clone, Default)]

@@ -7,6 +7,7 @@
 
 mod address;
 mod alone;
+mod document;
 mod error;
 mod file;
 mod layers;
@@ -41,7 +42,10 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
-    let (values, warnings) = layers::merge(inputs)?;
-    let config = read::config(&values)?;
-    Ok(Loaded { config, warnings })
+    let merged = layers::merge(inputs)?;
+    let mut config = read::config(&merged.values)?;
+    if let Some(listeners) = merged.listeners {
+        config.listeners = read::listeners(&listeners, &config)?;
+    }
+    Ok(Loaded { config, warnings: merged.warnings })
 }

@@ -9,11 +9,13 @@ use config::{Value, ValueKind};
 
 use super::address::address;
 use super::error::{ConfigError, Fault};
+use super::file::Listeners;
 use super::layers::Values;
 use super::log_filter::LogFilter;
 use super::settings::{Config, JournalSetting, LogFormat, Secret, TokenSetting};
 use crate::api::guard::{AllowedHost, TokenDigest};
-use crate::domain::{Durability, PortSet, parse_duration, parse_size};
+use crate::api::types::parse_document;
+use crate::domain::{Durability, FieldError, ListenerDraft, PortSet, parse_duration, parse_size};
 
 /// More listeners or connections than this is a slip of the hand: no machine has the file descriptors.
 const MOST: u32 = 10_000_000;
@@ -50,6 +52,17 @@ pub(super) fn config(values: &Values) -> Result<Config, ConfigError> {
     }
     reader.check_open(&config);
     reader.end(config)
+}
+
+/// The listeners of the file. What they do not say is as in the other settings.
+pub(super) fn listeners(written: &Listeners, config: &Config) -> Result<Vec<ListenerDraft>, ConfigError> {
+    match parse_document(&written.document, &config.listener_defaults()) {
+        Ok(specs) => Ok(specs.into_iter().map(|spec| spec.draft().clone()).collect()),
+        Err(errors) => {
+            let fault = |error: FieldError| written.fault(&error.pointer, error.detail);
+            Err(ConfigError { faults: errors.into_iter().map(fault).collect() })
+        }
+    }
 }
 
 /// The API's address alone.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::log_filter::LogFilter;
-use crate::domain::{Durability, PortSet};
+use crate::domain::{Durability, Limits, ListenerDraft, PortSet};
 
 /// Bytes of records on disk: days of small messages, on any disk that is in use today.
 const RETAIN_ON_DISK: u64 = 1 << 30;
@@ -25,6 +25,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Endpoints that are opened at start, with all defaults; port 0 lets the kernel choose.
     pub open: Vec<SocketAddr>,
+    /// Listeners that are there at start, as they are here; they are found again by their names, or by host and port.
+    pub listeners: Vec<ListenerDraft>,
     /// What callers of the API must know.
     pub token: TokenSetting,
     /// The ports that listeners may have.
@@ -70,6 +72,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
             open: Vec::new(),
+            listeners: Vec::new(),
             token: TokenSetting::Automatic,
             allow_ports: PortSet::default(),
             allow_hosts: Vec::new(),
@@ -92,6 +95,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a listener is where its spec does not say.
+    pub fn listener_defaults(&self) -> ListenerDraft {
+        let limits = Limits {
+            connections: self.max_connections_per_listener,
+            idle: Some(self.idle_timeout),
+            ..Limits::default()
+        };
+        ListenerDraft { limits, ..ListenerDraft::default() }
+    }
+
     /// Bytes of records that are kept before the oldest go: what was said, or what fits the kind of journal.
     pub fn retained_bytes(&self) -> u64 {
         self.retain_bytes.unwrap_or(match self.journal {

@@ -16,6 +16,12 @@ impl FieldError {
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
     }
+
+    /// The same fault of a document that stands at `pointer` in a larger one.
+    #[must_use]
+    pub fn below(self, pointer: &str) -> Self {
+        Self { pointer: format!("{pointer}{}", self.pointer), detail: self.detail }
+    }
 }
 
 impl fmt::Display for FieldError {

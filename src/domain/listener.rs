@@ -211,6 +211,13 @@ impl ListenerSpec {
         Ok(Self { draft, framing, reply, greeting, sends, rules, faults, counters, follows_peer })
     }
 
+    /// The same, asking for another port.
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.draft.port = port;
+        self
+    }
+
     /// Makes a message ready that is to be sent unasked to its clients.
     ///
     /// # Errors

@@ -61,6 +61,13 @@ pub struct ListenerSnapshot {
     pub sent: Tally,
 }
 
+impl ListenerSnapshot {
+    /// Whether it closed by itself.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, ListenerState::Closed { .. })
+    }
+}
+
 /// Where a listener stands, and since when. That lasts until it is opened elsewhere or anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spot {

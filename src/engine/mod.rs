@@ -4,6 +4,7 @@
 //! a client that comes in is one task, and its place at the listener is given back however the task ends.
 
 mod accept;
+mod apply;
 mod bind;
 mod change;
 mod counters;
@@ -38,6 +39,7 @@ use tracing::Instrument;
 use crate::domain::{Clock, ConnectionId, IdSource, ListenerSpec, PortSet, Reply};
 use crate::store::{JournalError, Recorder};
 
+pub use apply::{Applied, NotApplied};
 pub use counters::EngineStats;
 pub use error::{EngineError, Holder};
 pub use keep::SpecText;
@@ -86,6 +88,8 @@ struct Shared {
     totals: Totals,
     registry: Mutex<Registry>,
     tasks: TaskTracker,
+    /// Documents are applied one after the other.
+    applying: tokio::sync::Mutex<()>,
     stopping: CancellationToken,
 }
 
@@ -106,7 +110,20 @@ impl Engine {
     pub fn new(config: EngineConfig, recorder: Arc<Recorder>, clock: Arc<dyn Clock>, ids: IdSource) -> Self {
         let (totals, registry) = (Totals::default(), Mutex::default());
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-        Self { shared: Arc::new(Shared { config, recorder, clock, ids, totals, registry, tasks, stopping }) }
+        let applying = tokio::sync::Mutex::default();
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                recorder,
+                clock,
+                ids,
+                totals,
+                registry,
+                tasks,
+                applying,
+                stopping,
+            }),
+        }
     }
 
     /// Brings back the listeners that the journal keeps, as they were: to be called once, before anything is opened.
@@ -151,6 +168,16 @@ impl Engine {
     ) -> Result<ListenerSnapshot, E> {
         let shared = Arc::clone(&self.shared);
         self.to_the_end(async move { change::patch(&shared, &key, edit).await }).await
+    }
+
+    /// Makes the listeners be as `specs` say, each found by its name, or by its host and port; with `prune`, closes all
+    /// others.
+    ///
+    /// # Errors
+    /// Why it could not be; all is as it was then, but for clients of what was closed or reopened meanwhile.
+    pub async fn apply(&self, specs: Vec<ListenerSpec>, prune: bool) -> Result<Applied, NotApplied> {
+        let shared = Arc::clone(&self.shared);
+        self.to_the_end(async move { apply::apply(&shared, specs, prune).await }).await
     }
 
     /// Closes a listener. When this returns its port is free and its clients are gone. With `drain` they may finish

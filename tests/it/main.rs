@@ -4,6 +4,7 @@
 mod backup;
 mod changes;
 mod clients;
+mod config;
 mod connections;
 mod contract;
 mod endpoints;
@@ -17,6 +18,7 @@ mod listeners;
 mod load;
 mod messages;
 mod readme;
+mod readme_blocks;
 mod restart;
 mod restore;
 mod rules;

@@ -9,6 +9,7 @@
 //! | `sh`, all lines `docker` | by `tests/container.sh`; here it is checked that it does, and that there is a `Dockerfile` |
 //! | `sh`, all lines `make` | they run these tests, so they cannot be run by them; here it is checked that the targets exist |
 //! | `text` after an `sh` block of its section | the output of that block: compared with what was printed |
+//! | `toml` | read here as a file of settings and listeners |
 //! | no language, before any section | the picture: nothing to run |
 //!
 //! A block that none of these covers fails. Commands are run as they stand, but for the ports, which are free ones of
@@ -22,12 +23,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::readme_blocks::{Block, Kind, blocks};
 use crate::support::{Contract, Program, TestApp, Tool};
 
-const README: &str = include_str!("../../README.md");
+pub(crate) const README: &str = include_str!("../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_answerback");
 /// What the README writes where the built binary stands here.
-const CARGO_RUN: &str = "cargo run --release --";
+pub(crate) const CARGO_RUN: &str = "cargo run --release --";
 /// The ports of the README; the first is the control plane's.
 const PORTS: [u16; 10] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006];
 /// The header with the README's token. A service that asks for none does not mind it.
@@ -63,10 +65,26 @@ async fn every_command_does_what_the_readme_says() {
                     block.text
                 );
             }
-            Kind::Container | Kind::Make | Kind::Picture => {}
+            Kind::Container | Kind::Make | Kind::File | Kind::Picture => {}
         }
     }
     assert!(service.is_some(), "the README starts the service");
+}
+
+#[test]
+fn every_file_can_be_given_to_the_service() {
+    let home = tempfile::tempdir().unwrap();
+    let files: Vec<_> = blocks().into_iter().filter(|block| block.kind == Kind::File).collect();
+    assert!(!files.is_empty());
+    for block in files {
+        let file = home.path().join("answerback.toml");
+        fs::write(&file, &block.text).unwrap();
+        let (flags, environment, directory) = (Vec::new(), Vec::new(), home.path().to_owned());
+        let inputs = answerback::config::Inputs { flags, file: Some(file), environment, directory };
+        let read =
+            answerback::config::load(&inputs).unwrap_or_else(|error| panic!("{}: {error}", block.at()));
+        assert!(!read.config.listeners.is_empty());
+    }
 }
 
 #[test]
@@ -83,7 +101,7 @@ fn what_is_not_run_here_is_run_elsewhere() {
                     assert!(script.contains(&format!("engine {word} ")), "{}: {line}", block.at())
                 }
                 Kind::Make => assert!(makefile.contains(&format!("\n{word}:")), "{}: {line}", block.at()),
-                Kind::Start | Kind::Run | Kind::Output | Kind::Picture => {}
+                Kind::Start | Kind::Run | Kind::Output | Kind::File | Kind::Picture => {}
             }
         }
     }
@@ -159,73 +177,6 @@ fn every_file_that_the_readme_points_to_is_there() {
     assert!(!targets.is_empty());
     for (target, _) in targets {
         file(target);
-    }
-}
-
-/// What a fenced block is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Start,
-    Run,
-    Container,
-    Make,
-    Output,
-    Picture,
-}
-
-/// A fenced block.
-struct Block {
-    line: usize,
-    text: String,
-    kind: Kind,
-}
-
-impl Block {
-    fn at(&self) -> String {
-        format!("README.md, line {}", self.line)
-    }
-}
-
-/// The blocks in the order of the page.
-fn blocks() -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    // Whether the section, of any depth, has had commands by now; `None` before the first.
-    let mut commands = None;
-    let mut lines = (1..).zip(README.lines());
-    while let Some((line, text)) = lines.next() {
-        if text.starts_with("##") {
-            commands = Some(false);
-        }
-        let Some(language) = text.strip_prefix("```") else { continue };
-        let inside = lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```");
-        let text = inside.collect::<Vec<_>>().join("\n");
-        let kind = kind(language, &text, commands)
-            .unwrap_or_else(|| panic!("README.md, line {line}: nothing runs or checks this block:\n{text}"));
-        if language == "sh" {
-            commands = Some(true);
-        }
-        blocks.push(Block { line, text, kind });
-    }
-    assert!(
-        blocks.iter().any(|block| block.kind == Kind::Run)
-            && blocks.iter().any(|block| block.kind == Kind::Output)
-    );
-    blocks
-}
-
-fn kind(language: &str, text: &str, commands: Option<bool>) -> Option<Kind> {
-    let all = |program: &str| text.lines().all(|line| line.starts_with(program));
-    let rest = text.replace(CARGO_RUN, "");
-    let starts = text.contains(&format!("{CARGO_RUN} serve"));
-    match (language, commands) {
-        ("", None) => Some(Kind::Picture),
-        ("text", Some(true)) => Some(Kind::Output),
-        ("sh", _) if all("docker ") => Some(Kind::Container),
-        ("sh", _) if all("make ") => Some(Kind::Make),
-        ("sh", _) if ["docker ", "make ", "cargo "].iter().any(|program| rest.contains(program)) => None,
-        ("sh", _) if starts => (text.lines().count() == 1).then_some(Kind::Start),
-        ("sh", _) => Some(Kind::Run),
-        _ => None,
     }
 }
 

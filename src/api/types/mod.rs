@@ -4,6 +4,7 @@
 //! of their faults are named at once.
 
 mod connection;
+mod document;
 mod fault;
 mod fields;
 mod framing;
@@ -22,6 +23,7 @@ mod spec;
 mod talk;
 
 pub use connection::{ConnectionView, ForgottenView};
+pub use document::{AppliedView, document_to_json, parse_document};
 pub use list::List;
 pub use listener::{ListenerView, TallyView};
 pub use message::{MessageView, WrittenMessage};
@@ -31,7 +33,7 @@ pub use talk::{HungUpView, SentView};
 
 pub(super) use message::{PayloadForm, Reading, Style};
 pub(super) use query::{
-    ListOf, ListRequest, PAGE_BYTES, parse_direction, parse_filter, parse_list, parse_style,
+    ListOf, ListRequest, PAGE_BYTES, parse_direction, parse_filter, parse_flag, parse_list, parse_style,
 };
 pub(super) use recut::{RecutRequest, parse_recut};
 pub(super) use talk::{parse_hang_up, parse_message};

@@ -258,6 +258,18 @@ fn not_empty(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if bytes.is_empty() { Err(EMPTY.to_owned()) } else { Ok(bytes) }
 }
 
+/// Reads a parameter that says yes or no; without it, no.
+///
+/// # Errors
+/// It says neither.
+pub(crate) fn parse_flag(name: &str, value: Option<&str>) -> Result<bool, Vec<FieldError>> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(vec![FieldError::new(format!("?{name}"), "must be true or false")]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::extract::FromRequestParts;
