@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 RUST_VERSION=1.95
 CARGO_DENY_VERSION=0.20.2
-PYTHON_TOOLS=(openapi-spec-validator==0.9.0 schemathesis==4.32.5 pymodbus==3.11.3 hl7==0.4.5)
+PYTHON_TOOLS=(openapi-spec-validator==0.9.0 schemathesis==4.32.5 pymodbus==3.11.3 hl7==0.4.5 pyiso8583==4.0.1)
 TOOLS="$PWD/tests/.tools"
 BROWSERS=(chromium chromium-browser google-chrome google-chrome-stable)
 
@@ -35,7 +35,7 @@ missing_packages() {
     have sqlite3 || echo sqlite3
     have mkfs.ext4 || echo e2fsprogs
     have mount || echo mount
-    have script || echo bsdutils
+    { have script && have logger; } || echo bsdutils
     have unshare || echo util-linux
     have shellcheck || echo shellcheck
     have_one_of "${BROWSERS[@]}" || echo chromium

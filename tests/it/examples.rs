@@ -140,3 +140,93 @@ async fn a_client_speaks_gbk_with_the_lines() {
     }
     assert_eq!(peer.read_to_end().await.0, b"");
 }
+
+#[tokio::test]
+async fn a_teltonika_device_is_let_in_by_its_imei_and_told_how_many_records_arrived() {
+    let app = TestApp::start().await;
+    let listener = open(&app, "teltonika.json").await;
+    // The first example of Teltonika's description of Codec 8: one record, with its CRC.
+    let packet = data_encoding::HEXUPPER
+        .decode(
+            b"000000000000003608010000016B40D8EA30010000000000000000000000000000000105021503010101425E0F01F10000601A\
+              014E0000000000000000010000C7CF",
+        )
+        .unwrap();
+    let mut peer = Peer::connect(address(&listener)).await;
+    peer.send(b"\x00\x0f356307042441013").await;
+    assert_eq!(peer.read(1).await, [1]);
+    peer.send(&packet).await;
+    assert_eq!(peer.read(4).await, [0, 0, 0, 1]);
+    // A packet that arrives in two segments is one all the same.
+    let (head, rest) = packet.split_at(20);
+    peer.send(head).await;
+    peer.send(rest).await;
+    assert_eq!(peer.read(4).await, [0, 0, 0, 1]);
+    let mut damaged = packet.clone();
+    damaged[30] ^= 1;
+    peer.send(&damaged).await;
+    assert_eq!(peer.read(4).await, [0; 4], "a wrong CRC: nothing was taken, send it again");
+    let mut stranger = Peer::connect(address(&listener)).await;
+    stranger.send("hello").await;
+    assert_eq!(stranger.read_to_end().await.0, [0]);
+    assert_eq!(rules(&app, &listener).await, ["imei", "records", "records", "records", "unknown device"]);
+}
+
+#[tokio::test]
+async fn an_iso_8583_client_is_echoed_to_with_the_type_of_an_answer() {
+    let Some(python) = python_with("iso8583") else { return };
+    let app = TestApp::start().await;
+    let listener = open(&app, "iso8583.json").await;
+    let script = format!(
+        r#"
+import iso8583, socket
+from iso8583.specs import default_ascii as spec
+def ask(client, document):
+    raw, _ = iso8583.encode(document, spec)
+    client.sendall(b"%04d" % len(raw) + raw)
+    stream = client.makefile("rb")
+    answer, _ = iso8583.decode(stream.read(int(stream.read(4))), spec)
+    return answer
+with socket.create_connection(("127.0.0.1", {})) as client:
+    echo = {{"t": "0800", "7": "1126120000", "11": "000001", "70": "301"}}
+    for _ in range(2):
+        answer = ask(client, echo)
+        print(answer["t"], answer["11"], answer["70"])
+    payment = ask(client, {{"t": "0100", "2": "4111111111111111", "4": "000000001000", "11": "000002"}})
+    print(payment["t"], payment["2"], payment["4"])
+    print(ask(client, {{"t": "0420", "11": "000003"}})["t"])
+"#,
+        address(&listener).port()
+    );
+    let ended = python.run(&["-c", &script], "").await;
+    let expected = "0810 000001 301\n0810 000001 301\n0110 4111111111111111 000000001000\n0420\n";
+    assert_eq!(ended.said.out(), expected, "{}", ended.said.err());
+    let names = ["network management", "network management", "authorization", "none"];
+    assert_eq!(rules(&app, &listener).await, names);
+}
+
+#[tokio::test]
+async fn logger_sends_syslog_with_counted_octets() {
+    let Some(logger) = Tool::find("logger") else { return };
+    let app = TestApp::start().await;
+    let listener = open(&app, "syslog.json").await;
+    let port = address(&listener).port().to_string();
+    let common = ["--server", "127.0.0.1", "--port", &port, "--tcp", "--octet-count", "--tag", "tank"];
+    for (format, text) in [("--rfc5424", "the tank is empty"), ("--rfc3164", "a line\tand 问题")] {
+        let args = [&common[..], &[format, "--priority", "local0.warning", text]].concat();
+        let ended = logger.run(&args, "").await;
+        assert_eq!(ended.code, Some(0), "{}", ended.said.err());
+    }
+    let seen = format!("/messages?direction=received&listener={}", listener["id"].as_str().unwrap());
+    let waits = format!("{seen}&contains=%E9%97%AE%E9%A2%98&after=start&wait=20s");
+    app.get(&waits).await.expect(200);
+    assert_eq!(rules(&app, &listener).await, ["RFC 5424", "RFC 3164"]);
+    let list = app.get(&seen).await.expect(200).json();
+    let texts: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap()).collect();
+    assert!(texts[0].starts_with("<132>1 ") && texts[0].ends_with("the tank is empty"), "{texts:?}");
+    assert!(
+        texts[1].starts_with("<132>") && texts[1].contains("tank") && texts[1].contains("问题"),
+        "{texts:?}"
+    );
+}
