@@ -11,7 +11,7 @@ export PATH := $(TOOLS)/bin:$(PATH):$(TOOLS)/venv/bin
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-.PHONY: help setup test lint format clippy docs scripts audit advisories bench torture docker
+.PHONY: help setup test lint format clippy docs scripts audit advisories bench torture fuzz docker
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -59,6 +59,14 @@ bench: ## Measure against a bare server, and print the ratios
 
 torture: setup ## Kill the service and cut its power many times, and look for what was lost
 	cargo test --locked --release --test torture -- --kills 200 --cuts 50
+
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Feed hostile bytes to framing, rules, templates and files, FUZZ_SECONDS each (nightly, cargo-fuzz)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz, and rustup toolchain install nightly'; exit 1; }
+	for target in framing matchers templates config; do \
+	  cargo +nightly fuzz run -O -a -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10; \
+	done
 
 docker: ## Build the container image answerback:VERSION
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \

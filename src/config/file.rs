@@ -64,7 +64,8 @@ fn origin(path: &Path, line: Option<usize>) -> String {
     }
 }
 
-fn contents(path: &Path, text: &str) -> Result<Contents, ConfigError> {
+/// Reads the text of a file.
+pub(super) fn contents(path: &Path, text: &str) -> Result<Contents, ConfigError> {
     let parsed = Format::of(path).parse(text);
     let Document { mut members, lines } = parsed.map_err(|detail| fault(path, detail))?;
     let listeners = members.remove(LISTENERS);

@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod file;
 mod layers;
+mod load;
 mod log_filter;
 mod names;
 mod read;
@@ -24,28 +25,7 @@ mod tests;
 pub use alone::{data_dir, listen_address};
 pub use error::{ConfigError, Fault};
 pub use layers::Inputs;
+pub use load::{Loaded, load, read_text};
 pub use log_filter::LogFilter;
 pub use names::{SETTINGS, Setting};
 pub use settings::{Config, JournalSetting, LogFormat, Secret, TokenSetting};
-
-/// Settings that can be used, and what should be said about how they were given.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The settings.
-    pub config: Config,
-    /// Sentences for the log: what was given and means nothing.
-    pub warnings: Vec<String>,
-}
-
-/// Reads the settings of all layers.
-///
-/// # Errors
-/// Everything that is wrong with them.
-pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
-    let merged = layers::merge(inputs)?;
-    let mut config = read::config(&merged.values)?;
-    if let Some(listeners) = merged.listeners {
-        config.listeners = read::listeners(&listeners, &config)?;
-    }
-    Ok(Loaded { config, warnings: merged.warnings })
-}

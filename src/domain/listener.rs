@@ -9,8 +9,9 @@ use super::charset::Charset;
 use super::clock::Timestamp;
 use super::fault::{Fault, FaultDraft, FaultKind, FaultTarget};
 use super::field::FieldError;
-use super::framing::{Cut, Framing, FramingDraft};
+use super::framing::{Framing, FramingDraft};
 use super::limits::Limits;
+use super::listener_check::check;
 use super::periodic::{Periodic, PeriodicDraft};
 use super::prepared::Prepared;
 use super::reply::Reply;
@@ -176,6 +177,7 @@ pub struct ListenerSpec {
     faults: Arc<[Fault]>,
     counters: Arc<Counters>,
     follows_peer: bool,
+    is_costly: bool,
 }
 
 /// Two specs are the same when the same was asked for.
@@ -207,8 +209,8 @@ impl ListenerSpec {
         let follows_peer = reply.follows_peer()
             || sends.iter().any(|send| send.send.follows_peer())
             || rules.iter().any(Rule::follows_peer);
-        let counters = Arc::default();
-        Ok(Self { draft, framing, reply, greeting, sends, rules, faults, counters, follows_peer })
+        let (counters, is_costly) = (Arc::default(), rules.iter().any(Rule::is_costly));
+        Ok(Self { draft, framing, reply, greeting, sends, rules, faults, counters, follows_peer, is_costly })
     }
 
     /// The same, asking for another port.
@@ -305,6 +307,11 @@ impl ListenerSpec {
         self.follows_peer
     }
 
+    /// Whether to answer a long message may take a time that others should not have to wait for.
+    pub const fn is_costly(&self) -> bool {
+        self.is_costly
+    }
+
     /// What its templates count with.
     pub const fn counters(&self) -> &Arc<Counters> {
         &self.counters
@@ -315,45 +322,6 @@ impl ListenerSpec {
         let default = if self.draft.reply == Reply::Echo { Then::Keep } else { Then::Close };
         self.draft.then.unwrap_or(default)
     }
-}
-
-fn check(draft: &ListenerDraft) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let mut wrong = |bad: bool, pointer: &str, detail: &str| {
-        if bad {
-            errors.push(FieldError::new(pointer, detail));
-        }
-    };
-    let limits = &draft.limits;
-    wrong(draft.backlog == 0 || draft.backlog > 65_535, "/backlog", "must be from 1 to 65535");
-    wrong(
-        draft.greeting == Reply::Echo,
-        "/greeting",
-        "there is nothing to echo yet: give a text, hex or base64",
-    );
-    wrong(limits.connections == 0, "/limits/connections", "must be at least 1");
-    wrong(limits.idle == Some(Duration::ZERO), "/limits/idle", "must be longer than 0; null is no limit");
-    wrong(
-        limits.lifetime == Some(Duration::ZERO),
-        "/limits/lifetime",
-        "must be longer than 0; null is no limit",
-    );
-    wrong(limits.write.is_zero(), "/limits/write", "must be longer than 0");
-    wrong(limits.stored_bytes > 1 << 30, "/limits/stored_bytes", "must be at most 1GiB");
-    wrong(
-        draft.max_connections_total == Some(0),
-        "/max_connections_total",
-        "must be at least 1; null is no limit",
-    );
-    wrong(draft.ttl == Some(Duration::ZERO), "/ttl", "must be longer than 0; null is no limit");
-    if let (Some(FramingDraft { cut: Cut::IdleGap(gap), .. }), Some(idle)) = (&draft.framing, limits.idle) {
-        wrong(
-            *gap >= idle,
-            "/framing/gap",
-            "must be shorter than limits.idle, which would end the connection first",
-        );
-    }
-    errors
 }
 
 #[cfg(test)]

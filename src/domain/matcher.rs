@@ -13,10 +13,17 @@ use super::literal::Literal;
 
 /// How deep matchers may stand in each other.
 const DEEPEST: usize = 16;
+/// The largest offset: no message is longer.
+const FARTHEST: u64 = 1 << 40;
 /// The longest pattern of a regular expression, in characters.
 const LONGEST_REGEX: usize = 4_096;
-/// The most memory that a compiled regular expression may take, and that a search with it may: 1 MiB each.
-const LARGEST_REGEX: usize = 1 << 20;
+/// The most memory that a compiled regular expression may take: 256 KiB. A search takes at worst a time that grows with this
+/// times the bytes it looks at.
+const LARGEST_REGEX: usize = 256 << 10;
+/// The most memory that a search may take besides: 1 MiB.
+const LARGEST_SEARCH: usize = 1 << 20;
+/// Bytes of a message that a regular expression looks at: 64 KiB. The worst expression found then takes a second.
+const REGEX_SEES: usize = 64 << 10;
 
 /// A matcher as somebody wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +157,7 @@ impl Matcher {
             Self::StartsWith(bytes) => content.starts_with(bytes),
             Self::EndsWith(bytes) => content.ends_with(bytes),
             Self::Contains(finder) => finder.find(content).is_some(),
-            Self::Regex(regex) => regex.is_match(content),
+            Self::Regex(regex) => regex.is_match(beginning(content)),
             Self::BytesAt { offset, bytes, mask } => {
                 let found = at(content, *offset, bytes.len());
                 found.is_some_and(|found| differs(found, bytes, mask.as_ref()).is_none())
@@ -166,11 +173,21 @@ impl Matcher {
 }
 
 impl Matcher {
+    /// Whether it takes a time that others should not have to wait for, if the message is long.
+    pub(super) fn is_costly(&self) -> bool {
+        match self {
+            Self::Regex(_) => true,
+            Self::All(list) | Self::Any(list) => list.iter().any(Self::is_costly),
+            Self::Not(not) => not.is_costly(),
+            _ => false,
+        }
+    }
+
     /// What named groups found in a message that fits.
     pub(super) fn captures(&self, subject: &Subject<'_>, found: &mut Vec<(String, Bytes)>) {
         match self {
             Self::Regex(regex) => {
-                let Some(groups) = regex.captures(subject.content) else { return };
+                let Some(groups) = regex.captures(beginning(subject.content)) else { return };
                 for name in regex.capture_names().flatten() {
                     if let Some(group) = groups.name(name) {
                         found.push((name.to_owned(), Bytes::copy_from_slice(group.as_bytes())));
@@ -192,6 +209,11 @@ impl Matcher {
 pub(super) fn at(content: &[u8], offset: u64, len: usize) -> Option<&[u8]> {
     let begin = usize::try_from(offset).ok()?;
     content.get(begin..begin.checked_add(len)?)
+}
+
+/// As much of a message as regular expressions look at.
+fn beginning(content: &[u8]) -> &[u8] {
+    content.get(..REGEX_SEES).unwrap_or(content)
 }
 
 /// The first byte that differs in a bit that counts.
@@ -223,6 +245,10 @@ impl Compiler<'_> {
             MatcherDraft::Regex(pattern) => Matcher::Regex(Box::new(self.regex(pattern, pointer)?)),
             MatcherDraft::BytesAt { offset, bytes, mask } => {
                 let (offset, bytes, mask) = (*offset, bytes.clone(), mask.clone());
+                if offset > FARTHEST {
+                    return self
+                        .wrong(&format!("{pointer}/bytes_at/offset"), format!("must be at most {FARTHEST}"));
+                }
                 if bytes.is_empty() {
                     return self
                         .wrong(&format!("{pointer}/bytes_at/hex"), "must be at least one byte".to_owned());
@@ -233,6 +259,9 @@ impl Compiler<'_> {
                 }
                 Matcher::BytesAt { offset, bytes, mask }
             }
+            MatcherDraft::Length { min: None, max: None } => {
+                return self.wrong(&format!("{pointer}/length"), "must have min, max or both".to_owned());
+            }
             MatcherDraft::Length { min, max } => {
                 let (min, max) = (min.unwrap_or(0), max.unwrap_or(u64::MAX));
                 if min > max {
@@ -242,6 +271,10 @@ impl Compiler<'_> {
                 Matcher::Length { min, max }
             }
             MatcherDraft::Peer(network) => Matcher::Peer(*network),
+            MatcherDraft::Nth(0) => {
+                return self
+                    .wrong(&format!("{pointer}/nth"), "must be at least 1: the first is 1".to_owned());
+            }
             MatcherDraft::Nth(nth) => Matcher::Nth(*nth),
             MatcherDraft::All(list) => Matcher::All(self.list(list, &format!("{pointer}/all"), depth)?),
             MatcherDraft::Any(list) => Matcher::Any(self.list(list, &format!("{pointer}/any"), depth)?),
@@ -285,7 +318,7 @@ impl Compiler<'_> {
             return self.wrong(&place, format!("must have at most {LONGEST_REGEX} characters"));
         }
         let mut builder = RegexBuilder::new(pattern);
-        builder.size_limit(LARGEST_REGEX).dfa_size_limit(LARGEST_REGEX);
+        builder.size_limit(LARGEST_REGEX).dfa_size_limit(LARGEST_SEARCH);
         match builder.build() {
             Ok(regex) => Some(regex),
             Err(regex::Error::CompiledTooBig(_)) => {

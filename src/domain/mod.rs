@@ -15,8 +15,11 @@ mod framing;
 mod id;
 mod limits;
 mod listener;
+mod listener_check;
 mod literal;
 mod matcher;
+#[cfg(test)]
+mod matcher_tests;
 mod message;
 mod miss;
 mod patterns;

@@ -184,6 +184,11 @@ impl Rule {
         self.replies.iter().any(Prepared::follows_peer)
     }
 
+    /// Whether to decide about a long message takes a time that others should not have to wait for.
+    pub(super) fn is_costly(&self) -> bool {
+        self.when.as_ref().is_some_and(Matcher::is_costly)
+    }
+
     /// Whether it answers a message of a connection that is in `state` and has had `answered` answers of it. If so, that
     /// is one of its times.
     pub fn takes(&self, subject: &Subject<'_>, state: &str, answered: u32) -> bool {

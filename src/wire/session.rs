@@ -149,6 +149,11 @@ impl Conversation {
         self.go_on(spec, now)
     }
 
+    /// Bytes that wait for the end of their message.
+    pub fn waiting(&self) -> usize {
+        self.framer.as_ref().map_or(0, |framer| framer.waiting())
+    }
+
     /// Whether bytes may wait for the end of their message; without framing none ever do.
     pub const fn may_wait(&self) -> bool {
         self.framer.is_some()

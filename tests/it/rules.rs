@@ -265,3 +265,40 @@ async fn a_rule_without_a_reply_sends_the_listeners_and_without_framing_the_read
     let verdicts = verdicts(&app, &listener).await;
     assert_eq!([&verdicts[0].0, &verdicts[1].0], ["r2", "reset"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_hostile_expression_takes_a_bounded_time_and_holds_up_nobody_else() {
+    let app = TestApp::start().await;
+    // Of the worst kind that was found: no automaton whose states fit is made of it.
+    let worst = "(?-u)[ab]*a[ab]{400}[^ab]x";
+    let spec = json!({"reply": "ok", "framing": {"type": "until_close", "max": "1MiB"}});
+    let hostile = app
+        .open({
+            let mut spec = spec.clone();
+            spec["rules"] = json!([{"when": {"regex": worst}, "reply": "found"}]);
+            spec
+        })
+        .await;
+    let plain = app.open(json!({"reply": "ok"})).await;
+    let mut slow = app.connect(&hostile).await;
+    slow.send("a".repeat(900_000)).await;
+    slow.finish_sending().await;
+    let began = Instant::now();
+    let answered = async {
+        assert_eq!(slow.read_to_end().await, (b"ok".to_vec(), End::Fin));
+        began.elapsed()
+    };
+    let others = async {
+        for _ in 0..20 {
+            let mut peer = app.connect(&plain).await;
+            peer.send("a").await;
+            assert_eq!(peer.read_to_end().await, (b"ok".to_vec(), End::Fin));
+        }
+        began.elapsed()
+    };
+    let (slow, others) = tokio::join!(answered, others);
+    assert!(others < slow || slow < Duration::from_secs(1), "others took {others:?}, the slow one {slow:?}");
+    let too_large = json!([{"when": {"regex": "(?-u)[ab]{20000}"}}]);
+    let problem = app.json("POST", "/listeners", &json!({"port": 0, "rules": too_large})).await.expect(422);
+    assert!(problem.json()["detail"].as_str().unwrap().contains("too large"));
+}

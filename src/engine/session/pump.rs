@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use crate::domain::{CloseReason, Closing, ConnectionId, ListenerSpec, Reply, Then, Timestamp};
@@ -32,6 +34,8 @@ use super::sending::Word;
 pub(super) const LINGER_IDLE: Duration = Duration::from_secs(2);
 /// After the last reply, how long a client that goes on sending is listened to (nginx's `lingering_time`).
 pub(super) const LINGER: Duration = Duration::from_secs(30);
+/// What is answered in a time that others can wait for, however costly the rules: 1 KiB.
+const SHORT: usize = 1 << 10;
 /// A reply of more bytes than this may still be on its way to a slow client when all of it has been handed to the
 /// kernel: such a client is listened to for the longer time, however silent.
 const LONG_REPLY: usize = 64 * 1024;
@@ -146,7 +150,7 @@ impl<S: Stream> Session<S> {
             let is_eof = matches!(event, Event::Eof);
             let mut plan = match event {
                 Event::End(ending) => return ending,
-                Event::Bytes(bytes) => self.say(|talk, spec, now| talk.on_bytes(spec, bytes, now)),
+                Event::Bytes(bytes) => self.hear(bytes),
                 Event::Eof => self.say(Conversation::on_eof),
                 Event::Pause => self.say(Conversation::on_timeout),
                 Event::Due => self.send_due(),
@@ -164,7 +168,7 @@ impl<S: Stream> Session<S> {
                 if !self.conversation.is_behind() {
                     break;
                 }
-                plan = self.say(Conversation::go_on);
+                plan = self.hear(Bytes::new());
             }
             if is_eof {
                 return self.peer_closed();
@@ -184,6 +188,20 @@ impl<S: Stream> Session<S> {
             None => self.say(Conversation::on_open),
         };
         self.carry_out(plan).await
+    }
+
+    /// Takes in what came, or goes on with what waits. Where that may take long, other connections do not wait for it.
+    fn hear(&mut self, bytes: Bytes) -> Plan {
+        let size = bytes.len() + self.conversation.waiting();
+        let ask = |talk: &mut Conversation, spec: &ListenerSpec, now| match bytes.is_empty() {
+            true => talk.go_on(spec, now),
+            false => talk.on_bytes(spec, bytes, now),
+        };
+        let is_costly = size > SHORT && self.place.listener.with_spec(ListenerSpec::is_costly);
+        if is_costly && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+            return block_in_place(|| self.say(ask));
+        }
+        self.say(ask)
     }
 
     /// Asks the conversation under the spec in force, and hands what it says to the journal.

@@ -89,6 +89,11 @@ impl Framer {
         }
     }
 
+    /// How much waits.
+    pub fn waiting(&self) -> usize {
+        self.input.bytes().len()
+    }
+
     /// All that waits, as it is.
     pub fn rest(&mut self) -> Bytes {
         self.input.take(self.input.bytes().len())
