@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{CloseReason, Then};
+use bytes::Bytes;
+
+use crate::domain::{CloseReason, Message, Then};
 use crate::store::{Commit, Record};
 use crate::wire::{Pace, Turn};
 
@@ -16,33 +18,45 @@ pub(super) struct Plan {
     pub(super) kept: Option<Commit>,
     /// What leaves then.
     pub(super) replies: Replies,
+    /// What leaves behind that, in its own time.
+    pub(super) late: Option<Box<Late>>,
     /// What follows.
     pub(super) then: Then,
-    /// How long what leaves waits.
+    /// What the connection ends for, if it does.
+    pub(super) reason: CloseReason,
+}
+
+/// A reply that waits, or that leaves slowly. It goes on record when its time has come.
+#[derive(Debug)]
+pub(super) struct Late {
+    message: Option<Message>,
+    bytes: Bytes,
+    /// How long it waits.
     pub(super) delay: Duration,
     /// At which pace it leaves.
     pub(super) pace: Option<Pace>,
-    /// What the connection ends for, if it does.
-    pub(super) reason: CloseReason,
 }
 
 impl Plan {
     /// Counts the messages of a turn and hands them to the journal.
     pub(super) fn of(turn: Turn, place: &Place) -> Self {
-        let (then, delay, reason) = (Then::Keep, Duration::ZERO, CloseReason::Replied);
-        let mut plan = Self { kept: None, replies: Replies::default(), then, delay, pace: None, reason };
+        let (then, reason) = (Then::Keep, CloseReason::Replied);
+        let mut plan = Self { kept: None, replies: Replies::default(), late: None, then, reason };
         if turn.is_empty() {
             return plan;
         }
         let mut records = Vec::with_capacity(2 * turn.len());
-        for step in turn.into_steps() {
+        for mut step in turn.into_steps() {
+            if !step.delay.is_zero() || step.pace.is_some() {
+                // Nothing is answered behind it in this turn.
+                let (message, bytes) = (step.sent.take(), std::mem::take(&mut step.send));
+                plan.late = Some(Box::new(Late { message, bytes, delay: step.delay, pace: step.pace }));
+            }
             for message in [step.received, step.sent].into_iter().flatten() {
                 place.count(message.direction, message.size);
                 records.push(Record::Message(message));
             }
             plan.replies.add(step.send);
-            plan.delay += step.delay;
-            plan.pace = Pace::slower(plan.pace, step.pace);
             if step.then != Then::Keep {
                 (plan.then, plan.reason) = (step.then, step.reason);
             }
@@ -51,5 +65,19 @@ impl Plan {
             plan.kept = Some(place.recorder().record(records));
         }
         plan
+    }
+}
+
+impl Late {
+    /// Its time has come: hands it to the journal. What leaves when that has kept it.
+    pub(super) fn begin(self, place: &Place) -> (Option<Commit>, Replies) {
+        let mut replies = Replies::default();
+        replies.add(self.bytes);
+        let kept = self.message.map(|mut message| {
+            message.at = place.clock().now();
+            place.count(message.direction, message.size);
+            place.recorder().record(vec![Record::Message(message)])
+        });
+        (kept, replies)
     }
 }

@@ -302,3 +302,33 @@ async fn a_hostile_expression_takes_a_bounded_time_and_holds_up_nobody_else() {
     let problem = app.json("POST", "/listeners", &json!({"port": 0, "rules": too_large})).await.expect(422);
     assert!(problem.json()["detail"].as_str().unwrap().contains("too large"));
 }
+
+#[tokio::test]
+async fn a_reply_that_waits_holds_up_those_behind_it_and_none_before() {
+    let app = TestApp::start().await;
+    let rules = json!([
+        {"when": {"equals": "slow"}, "reply": "slow\n", "delay": "300ms"},
+        {"reply": "fast\n"},
+    ]);
+    let listener = lines(&app, rules).await;
+    let mut peer = app.connect(&listener).await;
+    let asked = Instant::now();
+    peer.send("a\nslow\nb\n").await;
+    assert_eq!(peer.read(5).await, b"fast\n");
+    let before = asked.elapsed();
+    let sent = app.connections(&listener).await[0]["sent"].clone();
+    assert!(
+        sent["messages"] == 1 || before > Duration::from_millis(300),
+        "what waits is not on record yet: {sent}"
+    );
+    assert_eq!(peer.read(10).await, b"slow\nfast\n");
+    assert!(asked.elapsed() >= Duration::from_millis(300));
+    assert!(
+        before < Duration::from_millis(300) || asked.elapsed() > Duration::from_millis(900),
+        "{before:?}"
+    );
+    let list =
+        app.get(&format!("/messages?direction=sent&listener={}", listener["id"].as_str().unwrap())).await;
+    let times: Vec<_> = list.json()["items"].as_array().unwrap().iter().map(|m| m["at"].clone()).collect();
+    assert!(times.windows(2).all(|two| two[0].as_str() <= two[1].as_str()), "{times:?}");
+}

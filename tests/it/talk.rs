@@ -230,3 +230,33 @@ async fn a_periodic_send_that_cannot_be_is_refused() {
     let many: Vec<_> = (0..17).map(|_| json!({"every": "1s", "send": "a"})).collect();
     app.json("POST", "/listeners", &json!({"port": 0, "sends": many})).await.expect(422);
 }
+
+#[tokio::test]
+async fn a_reply_that_is_still_to_come_when_the_connection_ends_has_not_been_sent() {
+    let app = TestApp::start().await;
+    let rules = json!([{"reply": "late", "delay": "1h"}]);
+    let spec = json!({"greeting": "hi", "rules": rules, "limits": {"lifetime": "300ms"}});
+    for how in ["reset", "delete", "lifetime"] {
+        let mut spec = spec.clone();
+        if how != "lifetime" {
+            spec["limits"]["lifetime"] = Value::Null;
+        }
+        let listener = app.open(spec).await;
+        let id = listener["id"].as_str().unwrap();
+        let mut peer = app.connect(&listener).await;
+        assert_eq!(peer.read(2).await, b"hi");
+        peer.send("a").await;
+        let path = path_of(&app, &listener).await;
+        app.get(&format!("{path}/messages?direction=received&after=start&wait=20s")).await.expect(200);
+        match how {
+            "reset" => {
+                drop(app.json("POST", &format!("{path}/close"), &json!({"how": "reset"})).await.expect(200))
+            }
+            "delete" => drop(app.delete(&format!("/listeners/{id}")).await.expect(204)),
+            _ => {}
+        }
+        let record = app.only_closed_connection(&listener).await;
+        assert_eq!(record["sent"], json!({"bytes": 2, "messages": 1}), "{how}: {record}");
+        assert_eq!(record["messages"].as_array().unwrap().len(), 2, "{how}: {record}");
+    }
+}

@@ -2,8 +2,11 @@
 
 use tokio::time::Instant;
 
+use crate::domain::Limits;
+
 use super::super::stream::Stream;
 use super::buffer::SCRATCH;
+use super::periodic::Sends;
 use super::pump::Session;
 
 /// Bytes that wait to be read on a slow line. A window that is open already cannot be smaller: what is in it would be dropped
@@ -36,13 +39,22 @@ pub(super) enum Reading {
 }
 
 impl<S: Stream> Session<S> {
-    /// Takes up the faults in force, as far as they concern the socket.
-    pub(super) fn adopt_faults(&mut self) {
-        let (place, conversation) = (&self.place, &mut self.conversation);
-        place.listener.with_spec(|spec| conversation.adopt_faults(spec, || place.clock().now()));
-        if !conversation.is_troubled() {
-            return;
+    /// Takes up the spec in force, as far as it concerns more than the next message; its limits.
+    pub(super) fn adopt(&mut self) -> Limits {
+        let (place, conversation, sends) = (&self.place, &mut self.conversation, &mut self.sends);
+        let limits = place.listener.with_spec(|spec| {
+            Sends::adopt(sends, spec);
+            conversation.adopt_faults(spec, || place.clock().now());
+            spec.draft().limits
+        });
+        if self.conversation.is_troubled() {
+            self.hinder();
         }
+        limits
+    }
+
+    fn hinder(&mut self) {
+        let conversation = &self.conversation;
         let (hindrance, hindered) = (conversation.hindrance(), &mut self.hindered);
         if hindrance.is_deaf != hindered.is_deaf {
             hindered.is_deaf = hindrance.is_deaf;

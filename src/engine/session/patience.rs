@@ -2,15 +2,14 @@
 
 use tokio::time::Instant;
 
-use crate::domain::CloseReason;
+use crate::domain::{CloseReason, Limits};
 
 use super::super::stream::Stream;
 use super::pump::{Mode, Session};
 
 impl<S: Stream> Session<S> {
     /// Until when the endpoint waits for the client, and what it is called when that is over.
-    pub(super) fn patience(&self) -> (Option<Instant>, CloseReason) {
-        let limits = self.place.listener.limits();
+    pub(super) fn patience(&self, limits: &Limits) -> (Option<Instant>, CloseReason) {
         let idle = limits.idle.map(|idle| self.active + idle);
         let lifetime = limits.lifetime.map(|lifetime| self.opened + lifetime);
         match (self.mode, idle, lifetime) {
@@ -22,11 +21,11 @@ impl<S: Stream> Session<S> {
     }
 
     /// Why the connection ends however busy it is, as of the last time anything happened.
-    pub(super) fn overdue(&self) -> Option<CloseReason> {
+    pub(super) fn overdue(&self, limits: &Limits) -> Option<CloseReason> {
         if let Mode::Lingering { until, reason, .. } = self.mode {
             return (self.active >= until).then_some(reason);
         }
-        let lifetime = self.place.listener.limits().lifetime?;
+        let lifetime = limits.lifetime?;
         (self.active >= self.opened + lifetime).then_some(CloseReason::Lifetime)
     }
 }

@@ -25,24 +25,20 @@ impl Sends {
         let due = of.iter().map(|send| now + send.every).collect();
         (!of.is_empty()).then(|| Box::new(Self { of, due }))
     }
+
+    /// Those of a spec from now on, where they are others than before.
+    pub(super) fn adopt(sends: &mut Option<Box<Self>>, spec: &ListenerSpec) {
+        let same = match sends {
+            None => spec.sends().is_empty(),
+            Some(sends) => Arc::ptr_eq(&sends.of, spec.sends()),
+        };
+        if !same {
+            *sends = Self::new(spec, Instant::now());
+        }
+    }
 }
 
 impl<S: Stream> Session<S> {
-    /// Begins anew where the spec has others than before.
-    pub(super) fn adopt_sends(&mut self) {
-        let before = &self.sends;
-        let changed = self.place.listener.with_spec(|spec| {
-            let same = match before {
-                None => spec.sends().is_empty(),
-                Some(sends) => Arc::ptr_eq(&sends.of, spec.sends()),
-            };
-            (!same).then(|| Sends::new(spec, Instant::now()))
-        });
-        if let Some(sends) = changed {
-            self.sends = sends;
-        }
-    }
-
     /// When the next one is due, while the endpoint may still send.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let sends =

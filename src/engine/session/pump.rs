@@ -178,7 +178,7 @@ impl<S: Stream> Session<S> {
 
     /// What happens before anything is read: faults of a connection that has begun, and the greeting.
     async fn begin(&mut self) -> Result<(), Ending> {
-        self.adopt_faults();
+        self.adopt();
         let plan = match self.conversation.hindrance().hang_up {
             Some(Then::Reset) => return Err(Ending::reset(CloseReason::Fault)),
             Some(_) => self.say(|talk, _, _| talk.on_hang_up(CloseReason::Fault)),
@@ -216,25 +216,24 @@ impl<S: Stream> Session<S> {
 
     /// Waits for the journal, sends, and does what follows. An error is the conversation's end.
     pub(super) async fn carry_out(&mut self, plan: Plan) -> Result<(), Ending> {
-        let Plan { kept, replies, then, delay, pace, reason } = plan;
-        if let Some(kept) = kept
-            && kept.await.is_err()
-        {
-            return Err(Ending::reset(CloseReason::JournalUnavailable));
+        let Plan { kept, replies, late, then, reason } = plan;
+        if let Some(kept) = kept {
+            kept.await.map_err(|_| Ending::reset(CloseReason::JournalUnavailable))?;
         }
-        if !delay.is_zero() {
-            self.wait(delay).await?;
+        let word = if matches!(then, Then::Close | Then::HalfClose) { Word::Last } else { Word::OfMany };
+        let mut sent = replies.bytes().len();
+        if sent > 0 {
+            self.send(&replies, if late.is_some() { Word::OfMany } else { word }, None).await?;
         }
-        if !replies.bytes().is_empty() {
-            let word = if matches!(then, Then::Close | Then::HalfClose) { Word::Last } else { Word::OfMany };
-            self.send(&replies, word, pace).await?;
+        if let Some(late) = late {
+            sent += self.send_late(*late, word).await?;
         }
         self.active = Instant::now();
         match then {
             Then::Keep => return Ok(()),
             Then::Reset => return Err(Ending::reset(reason)),
             Then::Close => {
-                let idle = if replies.bytes().len() > LONG_REPLY { LINGER } else { LINGER_IDLE };
+                let idle = if sent > LONG_REPLY { LINGER } else { LINGER_IDLE };
                 self.mode = Mode::Lingering { until: self.active + LINGER, idle, reason };
             }
             Then::HalfClose => self.mode = Mode::HalfClosed,
@@ -262,11 +261,10 @@ impl<S: Stream> Session<S> {
             return Poll::Ready(Event::Asked(command));
         }
         // Before the read: a client that never pauses would keep the deadlines from ever being looked at.
-        if let Some(reason) = self.overdue() {
+        let limits = self.adopt();
+        if let Some(reason) = self.overdue(&limits) {
             return Poll::Ready(Event::End(Ending::quiet(reason)));
         }
-        self.adopt_sends();
-        self.adopt_faults();
         let (due, reading) = (self.next_due(), self.reading());
         if due.is_some_and(|due| due <= Instant::now()) {
             return Poll::Ready(Event::Due);
@@ -291,7 +289,7 @@ impl<S: Stream> Session<S> {
             // It came between the first look and the registration of who is to be woken.
             cx.waker().wake_by_ref();
         }
-        let (until, reason) = self.patience();
+        let (until, reason) = self.patience(&limits);
         let pause = self.conversation.gap().map(|gap| self.active + gap);
         let ends = until.map(|until| (until, Event::End(Ending::quiet(reason))));
         let again = if let Reading::At(at) = reading { Some((at, Event::Readable)) } else { None };

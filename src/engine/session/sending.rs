@@ -12,6 +12,7 @@ use crate::store::Record;
 use crate::wire::Pace;
 
 use super::super::live::Order;
+use super::super::plan::Late;
 use super::super::replies::Replies;
 use super::super::stream::Stream;
 use super::pump::{Ending, Session, reason_of};
@@ -37,6 +38,23 @@ impl<S: Stream> Session<S> {
             Poll::Ready(if ends.is_some() { Err(Ending::quiet(CloseReason::Lifetime)) } else { Ok(()) })
         })
         .await
+    }
+
+    /// Sends what waits when its time has come, and records it then. How many bytes it was.
+    pub(super) async fn send_late(&mut self, late: Late, word: Word) -> Result<usize, Ending> {
+        let pace = late.pace;
+        if !late.delay.is_zero() {
+            self.wait(late.delay).await?;
+        }
+        let (kept, replies) = late.begin(&self.place);
+        if let Some(kept) = kept {
+            kept.await.map_err(|_| Ending::reset(CloseReason::JournalUnavailable))?;
+        }
+        let size = replies.bytes().len();
+        if size > 0 {
+            self.send(&replies, word, pace).await?;
+        }
+        Ok(size)
     }
 
     /// Sends all of it, at a pace if there is one, or says on record how much left.
@@ -77,7 +95,7 @@ impl<S: Stream> Session<S> {
 
     /// Writes the bytes from `left` on, and counts there how far that came.
     async fn write(&mut self, bytes: &[u8], left: &mut usize, word: Word) -> Result<(), Ending> {
-        let (mut stuck_since, write) = (None, self.place.listener.limits().write);
+        let mut stuck_since = None;
         poll_fn(|cx| {
             while *left < bytes.len() {
                 let rest = bytes.get(*left..).unwrap_or_default();
@@ -91,7 +109,7 @@ impl<S: Stream> Session<S> {
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Ending::quiet(CloseReason::PeerReset))),
                     Poll::Pending => {
                         let since = *stuck_since.get_or_insert_with(Instant::now);
-                        return self.poll_stuck(since + write, cx).map(Err);
+                        return self.poll_stuck(since + self.place.listener.limits().write, cx).map(Err);
                     }
                 }
             }
