@@ -38,12 +38,13 @@ struct Inner {
     detail: String,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    expectation: Option<serde_json::Value>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let (detail, errors, headers) = (quote::sentence(detail.into()), Vec::new(), Vec::new());
-        Self(Box::new(Inner { status, code, detail, errors, headers }))
+        Self(Box::new(Inner { status, code, detail, errors, headers, expectation: None }))
     }
 
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -188,6 +189,13 @@ impl ApiError {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "host-not-allowed", detail)
     }
 
+    /// 409: what was expected did not happen. `detail` says what did, and `outcome` shows it.
+    pub fn expectation_unmet(detail: impl Into<String>, outcome: &impl serde::Serialize) -> Self {
+        let mut error = Self::new(StatusCode::CONFLICT, "expectation-unmet", detail);
+        error.0.expectation = serde_json::to_value(outcome).ok();
+        error
+    }
+
     /// The same error about a part of what was asked for: `pointer` leads to it, and `what` begins the sentence.
     #[must_use]
     pub fn within(mut self, pointer: &str, what: &str) -> Self {
@@ -276,6 +284,7 @@ impl ApiError {
             errors: errors
                 .map(|e| ProblemField { pointer: e.pointer.clone(), detail: e.detail.clone() })
                 .collect(),
+            expectation: self.0.expectation.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod contract;
 pub mod error;
 #[cfg(test)]
 mod error_tests;
+mod expect;
 pub mod extract;
 pub mod guard;
 pub mod health;
@@ -121,6 +122,7 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .post("/connections/{id}/send", talk::send)
         .post("/connections/{id}/close", talk::close)
         .get("/messages", messages::list)
+        .post("/expect", expect::expect)
         .get("/config", config::show)
         .put("/config", config::apply)
         .post("/reset", reset::reset)

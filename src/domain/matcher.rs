@@ -67,6 +67,16 @@ pub enum MatcherDraft {
 }
 
 impl MatcherDraft {
+    /// Whether it asks who sent a message.
+    pub fn asks_for_peer(&self) -> bool {
+        match self {
+            Self::Peer(_) => true,
+            Self::All(list) | Self::Any(list) => list.iter().any(Self::asks_for_peer),
+            Self::Not(not) => not.asks_for_peer(),
+            _ => false,
+        }
+    }
+
     /// Bytes of its JSON, at most: a byte of a text is up to six.
     pub fn written_len(&self) -> usize {
         let literal = |literal: &Literal| match literal {

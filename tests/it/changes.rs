@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{End, Peer, TestApp, address};
+use crate::support::{End, Peer, TestApp, address, refused};
 
 async fn echo(peer: &mut Peer, text: &str) {
     peer.send(text).await;
@@ -79,7 +79,7 @@ async fn a_total_that_is_lowered_to_what_was_served_closes_the_listener() {
         peer.read_to_end().await;
     }
     app.json("PATCH", "/listeners/gate", &json!({"max_connections_total": 3})).await.expect(200);
-    assert!(tokio::net::TcpStream::connect(address(&listener)).await.is_err());
+    refused(address(&listener)).await;
     while app.get("/listeners/gate").await.json()["state"] != "closed" {
         tokio::task::yield_now().await;
     }
@@ -141,7 +141,7 @@ async fn a_listener_cannot_be_opened_while_the_service_stops() {
     echo(&mut peer, "x").await;
     app.stop().await;
     assert_eq!(peer.read_to_end().await, (vec![], End::Fin));
-    assert!(tokio::net::TcpStream::connect(address(&listener)).await.is_err());
+    refused(address(&listener)).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::TcpListener as StdListener;
 
 use serde_json::{Value, json};
 
-use crate::support::{End, Peer, STANDARD_REPLY, TestApp, address};
+use crate::support::{End, Peer, STANDARD_REPLY, TestApp, address, refused};
 
 #[tokio::test]
 async fn one_call_opens_a_port_that_accepts_before_the_answer_leaves() {
@@ -261,7 +261,7 @@ async fn a_listener_closes_itself_after_the_clients_it_was_to_serve() {
     assert_eq!(peer.read(1).await, b"x");
     // The port is given up as soon as the last client is in; that client may finish.
     assert_eq!(app.get("/listeners/once").await.json()["state"], "draining");
-    assert!(tokio::net::TcpStream::connect(address(&listener)).await.is_err());
+    refused(address(&listener)).await;
     peer.send("y").await;
     assert_eq!(peer.read(1).await, b"y");
     drop(peer);

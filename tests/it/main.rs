@@ -10,6 +10,7 @@ mod contract;
 mod endpoints;
 mod errors;
 mod examples;
+mod expect;
 mod faults;
 mod framing;
 mod framing_changes;

@@ -31,7 +31,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_answerback");
 /// What the README writes where the built binary stands here.
 pub(crate) const CARGO_RUN: &str = "cargo run --release --";
 /// The ports of the README; the first is the control plane's.
-const PORTS: [u16; 10] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006];
+const PORTS: [u16; 11] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006, 9007];
 /// The header with the README's token. A service that asks for none does not mind it.
 const TOKEN: (&str, &str) = ("authorization", "Bearer swordfish");
 /// Longer than any block takes, in seconds: one that hangs fails instead.
@@ -233,7 +233,8 @@ impl World {
     /// Runs commands to their end; what they printed.
     fn run(&self, block: &Block) -> String {
         // An answer that is an error fails here; for a user it would only be printed.
-        let script = format!("curl() {{ command curl --fail-with-body \"$@\"; }}\n{}", block.text);
+        let curl = r#"curl() { [[ "$1" == -*f* ]] || set -- --fail-with-body "$@"; command curl "$@"; }"#;
+        let script = format!("{curl}\n{}", block.text);
         // `timeout` also ends what the script has started.
         let mut command = self.bash("timeout", &[PATIENCE, "bash", "-ec"], &script, &format!("'{BINARY}'"));
         let output = command.stdin(Stdio::null()).output().unwrap();

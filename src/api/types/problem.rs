@@ -22,6 +22,9 @@ pub struct Problem {
     /// What is wrong, field by field. Left out when there is no field to blame.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
+    /// What came of an expectation that was not met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expectation: Option<serde_json::Value>,
 }
 
 /// One wrong field of a request.

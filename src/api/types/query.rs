@@ -210,7 +210,7 @@ pub(super) fn direction(text: &str) -> Result<Direction, String> {
     word(text, &[("received", Direction::Received), ("sent", Direction::Sent)])
 }
 
-fn listener(text: &str) -> Result<ListenerFilter, String> {
+pub(super) fn listener(text: &str) -> Result<ListenerFilter, String> {
     match ListenerId::parse(text) {
         Some(id) => Ok(ListenerFilter::Id(id)),
         None => Name::parse(text)

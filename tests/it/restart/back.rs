@@ -5,7 +5,7 @@ use std::net::TcpListener as StdListener;
 use serde_json::{Value, json};
 
 use super::{World, ask, listed, once, show};
-use crate::support::{STANDARD_REPLY, TestApp, address};
+use crate::support::{STANDARD_REPLY, TestApp, address, refused};
 
 #[tokio::test]
 async fn listeners_come_back_as_they_were() {
@@ -234,7 +234,7 @@ async fn a_ttl_is_counted_from_the_opening_also_when_it_is_changed() {
     assert_eq!(longer["state"], "open");
     app.json("PATCH", "/listeners/gate", &json!({"ttl": "30m"})).await.expect(200);
     assert_eq!(once(&app, &listener, "closed").await["close_reason"], "ttl");
-    assert!(tokio::net::TcpStream::connect(address(&listener)).await.is_err());
+    refused(address(&listener)).await;
 }
 
 /// Opens, changes and deletes listeners of three names in turns that depend on `seed`.

@@ -11,7 +11,7 @@ mod tools;
 pub(crate) use app::{TestApp, address};
 pub(crate) use contract::Contract;
 pub(crate) use http::send;
-pub(crate) use peer::{End, PATIENCE, Peer};
+pub(crate) use peer::{End, PATIENCE, Peer, refused};
 pub(crate) use process::{Ended, Kept, Launch, Program, Service};
 pub(crate) use tools::{Tool, skipped};
 

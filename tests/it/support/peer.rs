@@ -11,6 +11,16 @@ use tokio::time::timeout;
 /// Longer than anything here takes: a test that hangs fails instead.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Nobody listens there, now or soon: a port that is given back may be another test's for a while.
+pub(crate) async fn refused(address: SocketAddr) {
+    let refuses = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refuses).await.unwrap_or_else(|_| panic!("{address} is open"));
+}
+
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {

@@ -1,0 +1,178 @@
+//! Watching the journal until an expectation is decided.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::extract::State;
+use axum::response::Response;
+use tokio::time::Instant;
+
+use crate::domain::{Charset, ConnectionId};
+use crate::engine::ListenerKey;
+use crate::store::{Filter, ListenerFilter, MessageQuery, MessageRecord, Order, PageRequest, Position};
+
+use super::super::Api;
+use super::super::answers::Answers;
+use super::super::error::{ApiError, ApiResult};
+use super::super::extract::{JsonBody, QueryPairs};
+use super::super::text::Reader;
+use super::super::types::{Expectation, NearView, OutcomeView, Style, UNSAID, parse_expectation};
+use super::super::wait::{Misfits, Waiter};
+use super::judge::Judge;
+
+/// Messages that are looked at in one go, and their bytes.
+const PAGE: usize = 500;
+const PAGE_BYTES: usize = 1 << 20;
+/// Bytes of an outcome's JSON at most: some messages of 4 KiB.
+const OUTCOME: usize = 13 * (64 << 10);
+
+/// `POST /expect`
+pub(in super::super) async fn expect(
+    State(api): State<Api>,
+    State(answers): State<Answers>,
+    query: QueryPairs,
+    body: JsonBody,
+) -> ApiResult<Response> {
+    query.finish(&[])?;
+    let expectation = parse_expectation(&body.0)?;
+    let mut judge = Judge::new(&expectation, charset(&api, &expectation))?;
+    let watched = watch(&api, &expectation, &mut judge).await?;
+    let share = answers.share(OUTCOME).await?;
+    let outcome = outcome(&api, judge, &watched).await?;
+    if outcome.met {
+        return share.answer(&outcome);
+    }
+    Err(ApiError::expectation_unmet(unmet(&outcome), &outcome))
+}
+
+/// The encoding of the listener that is meant, where there is one.
+fn charset(api: &Api, expectation: &Expectation) -> Charset {
+    let key = match &expectation.listener {
+        Some(ListenerFilter::Id(id)) => Some(ListenerKey::Id(*id)),
+        Some(ListenerFilter::Name(name)) => Some(ListenerKey::Name(name.clone())),
+        None => None,
+    };
+    let listener = key.and_then(|key| api.engine.get(&key));
+    listener.map_or(UNSAID, |listener| listener.spec.draft().charset)
+}
+
+/// What came of watching.
+struct Watched {
+    met: bool,
+    /// Whether a message decided it, and not the end of the time.
+    is_decided: bool,
+    next: Position,
+    evicted_before: Option<Position>,
+}
+
+async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiResult<Watched> {
+    let journal = api.recorder.journal();
+    let waiter = Waiter { recorder: &api.recorder, shutdown: &api.shutdown, misfits: Misfits::Stay };
+    let deadline = Instant::now() + expectation.within;
+    let filter = Filter {
+        listener: expectation.listener.clone(),
+        direction: Some(expectation.direction),
+        ..Filter::default()
+    };
+    let look = |after: Position| {
+        let page =
+            PageRequest { order: Order::Ascending, after: Some(after), limit: PAGE, budget: PAGE_BYTES };
+        journal.messages(MessageQuery { connection: expectation.connection, filter: filter.clone(), page })
+    };
+    let mut peers = judge.asks_for_peer().then(HashMap::new);
+    let mut watched =
+        Watched { met: false, is_decided: false, next: expectation.after, evicted_before: None };
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (page, next) = waiter.first(left, watched.next, look).await?;
+        watched.evicted_before = page.evicted_before.or(watched.evicted_before);
+        for record in &page.items {
+            let peer = match &mut peers {
+                Some(peers) => peer(api, peers, record).await?,
+                None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            };
+            if let Some(met) = judge.look(record, peer) {
+                return Ok(Watched { met, is_decided: true, next: record.position, ..watched });
+            }
+        }
+        watched.next = next;
+        // What was there when the time was over is still looked at.
+        if page.items.is_empty() || left.is_zero() && !page.more {
+            return Ok(Watched { met: judge.end(), ..watched });
+        }
+    }
+}
+
+/// The address of a message's client; none of anybody's where the connection is not on record any more.
+async fn peer(
+    api: &Api,
+    peers: &mut HashMap<ConnectionId, IpAddr>,
+    record: &MessageRecord,
+) -> ApiResult<IpAddr> {
+    let id = record.message.connection;
+    if let Some(peer) = peers.get(&id) {
+        return Ok(*peer);
+    }
+    let found = api.recorder.journal().connection(id, 0, 0).await?;
+    let peer = found.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |found| found.connection.peer.ip());
+    peers.insert(id, peer);
+    Ok(peer)
+}
+
+async fn outcome(api: &Api, judge: Judge, watched: &Watched) -> ApiResult<OutcomeView> {
+    let mut evidence = judge.evidence;
+    if let Some((connection, steps)) = judge.farthest {
+        for position in steps {
+            evidence.extend(message(api, connection, position).await?);
+        }
+    }
+    let mut reader = Reader::new(api.recorder.journal(), Style::default());
+    let mut near_misses = Vec::new();
+    // What is missing of too many is nothing.
+    for (miss, record) in judge.nearest.into_iter().filter(|_| !watched.met) {
+        let message = reader.messages(vec![record], Order::Ascending).await?.pop();
+        near_misses.extend(message.map(|message| NearView { detail: miss.detail, message }));
+    }
+    let mut written = Vec::with_capacity(evidence.len());
+    for record in evidence {
+        written.extend(reader.messages(vec![record], Order::Ascending).await?);
+    }
+    // What a message decided is decided, whatever is missing before it; what nothing decided is not.
+    let undecided = watched.evicted_before.is_some() && !watched.is_decided;
+    Ok(OutcomeView {
+        met: watched.met && !undecided,
+        unknown: undecided,
+        matched: judge.matched,
+        looked_at: judge.looked_at,
+        next: crate::store::Cursor(watched.next),
+        evicted_before: watched.evicted_before.map(crate::store::Cursor),
+        evidence: written,
+        near_misses,
+    })
+}
+
+/// One message of a connection, if it is still kept.
+async fn message(
+    api: &Api,
+    connection: ConnectionId,
+    position: Position,
+) -> ApiResult<Option<MessageRecord>> {
+    let after = Some(Position(position.0.saturating_sub(1)));
+    let page = PageRequest { order: Order::Ascending, after, limit: 1, budget: PAGE_BYTES };
+    let query = MessageQuery { connection: Some(connection), filter: Filter::default(), page };
+    let found = api.recorder.journal().messages(query).await?.items.pop();
+    Ok(found.filter(|found| found.position == position))
+}
+
+/// Why it was not met, as a sentence.
+fn unmet(outcome: &OutcomeView) -> String {
+    let OutcomeView { matched, looked_at, .. } = outcome;
+    if outcome.unknown {
+        return format!(
+            "it cannot be known: records were evicted that would have to be looked at; {matched} of the {looked_at} messages \
+             that are left fitted. Ask with an `after`, or let more be retained"
+        );
+    }
+    let nearest = outcome.near_misses.first().map(|near| format!("; the nearest {}", near.detail));
+    format!("{matched} of {looked_at} messages fitted{}", nearest.unwrap_or_default())
+}
