@@ -32,6 +32,7 @@ missing_packages() {
     have openssl || echo openssl
     have redis-cli || echo redis-tools
     have strace || echo strace
+    have tshark || echo tshark
     have sqlite3 || echo sqlite3
     have mkfs.ext4 || echo e2fsprogs
     have mount || echo mount

@@ -13,6 +13,7 @@ pub mod error;
 #[cfg(test)]
 mod error_tests;
 mod expect;
+mod export;
 pub mod extract;
 pub mod guard;
 pub mod health;
@@ -123,6 +124,7 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .post("/connections/{id}/close", talk::close)
         .get("/messages", messages::list)
         .post("/expect", expect::expect)
+        .get("/export", export::export)
         .get("/config", config::show)
         .put("/config", config::apply)
         .post("/reset", reset::reset)

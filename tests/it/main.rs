@@ -11,6 +11,7 @@ mod endpoints;
 mod errors;
 mod examples;
 mod expect;
+mod export;
 mod faults;
 mod framing;
 mod framing_changes;

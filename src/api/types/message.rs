@@ -160,6 +160,13 @@ fn judged(note: Option<Box<Note>>) -> (Option<Arc<str>>, Option<NearMissView>) {
 #[serde(transparent)]
 pub struct WrittenMessage(Box<RawValue>);
 
+impl WrittenMessage {
+    /// The JSON.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
 #[derive(Debug)]
 struct Base64(Bytes);
 

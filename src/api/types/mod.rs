@@ -6,6 +6,7 @@
 mod connection;
 mod document;
 mod expect;
+mod export;
 mod fault;
 mod fields;
 mod framing;
@@ -33,6 +34,7 @@ pub use spec::{parse_spec, patch_spec, read_spec, spec_to_json, write_spec};
 pub use talk::{HungUpView, SentView};
 
 pub(super) use expect::{Expectation, NearView, OutcomeView, UNSAID, What, parse_expectation};
+pub(super) use export::{ExportFormat, parse_export};
 pub(super) use message::{PayloadForm, Reading, Style};
 pub(super) use query::{
     ListOf, ListRequest, PAGE_BYTES, parse_direction, parse_filter, parse_flag, parse_list, parse_style,

@@ -138,7 +138,7 @@ impl Parameters {
     }
 
     /// A text is looked for as it is shown: in the encoding that is asked for, else in each listener's.
-    fn filter(&mut self, of: ListOf, encoding: Option<Charset>) -> Filter {
+    pub(super) fn filter(&mut self, of: ListOf, encoding: Option<Charset>) -> Filter {
         let mut filter = Filter::default();
         if of != ListOf::MessagesOfOne {
             let states = [("open", ConnectionState::Open), ("closed", ConnectionState::Closed)];
@@ -199,7 +199,7 @@ impl Parameters {
 }
 
 /// One of some words.
-fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         format!("must be one of {}", words.join(", "))

@@ -16,6 +16,8 @@ use super::pump::{Mode, Session};
 pub(super) struct Sends {
     of: Arc<[Periodic]>,
     due: Vec<Instant>,
+    /// Whether the log says already that one of them failed: once a connection is enough.
+    is_told: bool,
 }
 
 impl Sends {
@@ -23,7 +25,7 @@ impl Sends {
     pub(super) fn new(spec: &ListenerSpec, now: Instant) -> Option<Box<Self>> {
         let of = Arc::clone(spec.sends());
         let due = of.iter().map(|send| now + send.every).collect();
-        (!of.is_empty()).then(|| Box::new(Self { of, due }))
+        (!of.is_empty()).then(|| Box::new(Self { of, due, is_told: false }))
     }
 
     /// Those of a spec from now on, where they are others than before.
@@ -51,17 +53,19 @@ impl<S: Stream> Session<S> {
         let (now, at) = (Instant::now(), self.place.clock().now());
         let (listener, talk) = (&self.place.listener, &mut self.conversation);
         let mut turn = Turn::default();
-        for (send, due) in self.sends.iter_mut().flat_map(|sends| sends.of.iter().zip(&mut sends.due)) {
+        let Some(sends) = &mut self.sends else { return Plan::of(turn, &self.place) };
+        for (send, due) in sends.of.iter().zip(&mut sends.due) {
             if *due > now {
                 continue;
             }
             *due = (*due + send.every).max(now);
-            let said = listener.with_spec(|spec| talk.on_due(spec, &send.send, at));
-            match said {
+            match listener.with_spec(|spec| talk.on_due(spec, &send.send, at)) {
                 Ok(said) => turn.append(said),
-                Err(why) => {
+                Err(why) if !sends.is_told => {
+                    sends.is_told = true;
                     tracing::warn!(listener = %listener.called(), %why, "a periodic send's template failed");
                 }
+                Err(_) => {}
             }
         }
         Plan::of(turn, &self.place)

@@ -1,0 +1,163 @@
+//! The records, piece by piece.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::Response;
+use futures_util::stream::try_unfold;
+
+use crate::store::{
+    ConnectionQuery, ConnectionRecord, Filter, JournalError, MessageQuery, MessageRecord, Order, PageRequest,
+    Position, Recorder,
+};
+
+use super::super::Api;
+use super::super::error::ApiResult;
+use super::super::extract::QueryPairs;
+use super::super::types::{ExportFormat, parse_export};
+use super::hexdump::Hexdump;
+use super::ndjson;
+use super::pcapng::Pcapng;
+
+/// Connections that are read from the journal at once.
+const CONNECTIONS: usize = 64;
+/// Messages that are read from the journal at once, and their bytes. One message may exceed that.
+const MESSAGES: usize = 500;
+const PIECE: usize = 256 << 10;
+
+/// `GET /export`
+pub(in super::super) async fn export(State(api): State<Api>, query: QueryPairs) -> ApiResult<Response> {
+    let (format, filter) = parse_export(query)?;
+    let (media_type, name) = match format {
+        ExportFormat::Pcapng => ("application/vnd.tcpdump.pcap", "answerback.pcapng"),
+        ExportFormat::Ndjson => ("application/x-ndjson", "answerback.ndjson"),
+        ExportFormat::Hexdump => ("text/plain; charset=utf-8", "answerback.txt"),
+    };
+    let export = Export::new(Arc::clone(&api.recorder), filter, format);
+    // The first piece is read before the answer begins: a journal that cannot be read is an error, and no empty file.
+    let begun = export.next().await?;
+    let next = |begun: Option<(Bytes, Export)>| async move {
+        let Some((bytes, export)) = begun else { return Ok(None) };
+        let next = export.next().await.map_err(io::Error::other)?;
+        Ok::<_, io::Error>(Some((bytes, next)))
+    };
+    let mut response = Response::new(Body::from_stream(try_unfold(begun, next)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    headers.extend(disposition.ok().map(|value| (CONTENT_DISPOSITION, value)));
+    Ok(response)
+}
+
+/// What writes records down.
+enum Writer {
+    Pcapng(Box<Pcapng>),
+    Hexdump(Hexdump),
+    Ndjson,
+}
+
+/// An export on its way.
+struct Export {
+    recorder: Arc<Recorder>,
+    filter: Filter,
+    writer: Writer,
+    /// Connections that come next.
+    queue: VecDeque<ConnectionRecord>,
+    /// Behind this are more; none when all were read.
+    after: Option<Position>,
+    /// The connection whose messages are being written, and how far.
+    current: Option<(ConnectionRecord, Position)>,
+    out: Vec<u8>,
+}
+
+impl Export {
+    fn new(recorder: Arc<Recorder>, filter: Filter, format: ExportFormat) -> Self {
+        let mut out = Vec::new();
+        let writer = match format {
+            ExportFormat::Pcapng => Writer::Pcapng(Box::new(Pcapng::begin(&mut out))),
+            ExportFormat::Hexdump => Writer::Hexdump(Hexdump::default()),
+            ExportFormat::Ndjson => Writer::Ndjson,
+        };
+        let (queue, after) = (VecDeque::new(), Some(Position::START));
+        Self { recorder, filter, writer, queue, after, current: None, out }
+    }
+
+    /// Some more of it, and the rest; `None` when there is no more.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, JournalError> {
+        while self.out.len() < PIECE && self.step().await? {}
+        if self.out.is_empty() {
+            return Ok(None);
+        }
+        let bytes = std::mem::take(&mut self.out).into();
+        Ok(Some((bytes, self)))
+    }
+
+    /// Writes a page of messages, or begins the next connection; whether there was one.
+    async fn step(&mut self) -> Result<bool, JournalError> {
+        if let Some((connection, after)) = self.current.take() {
+            return self.messages(connection, after).await.map(|()| true);
+        }
+        if self.queue.is_empty() {
+            self.fill().await?;
+        }
+        let Some(connection) = self.queue.pop_front() else { return Ok(false) };
+        match &mut self.writer {
+            Writer::Pcapng(writer) => writer.connection(&connection, &mut self.out),
+            Writer::Hexdump(writer) => writer.connection(&connection, &mut self.out),
+            Writer::Ndjson => ndjson::connection(&connection, &mut self.out),
+        }
+        self.current = Some((connection, Position::START));
+        Ok(true)
+    }
+
+    async fn fill(&mut self) -> Result<(), JournalError> {
+        let Some(after) = self.after else { return Ok(()) };
+        let page = PageRequest {
+            order: Order::Ascending,
+            after: Some(after),
+            limit: CONNECTIONS,
+            budget: usize::MAX,
+        };
+        let query = ConnectionQuery { filter: self.filter.clone(), page, messages: 0, payload: 0 };
+        let page = self.recorder.journal().connections(query).await?;
+        self.after = page.last.filter(|_| page.more);
+        self.queue.extend(page.items);
+        Ok(())
+    }
+
+    async fn messages(&mut self, connection: ConnectionRecord, after: Position) -> Result<(), JournalError> {
+        let page =
+            PageRequest { order: Order::Ascending, after: Some(after), limit: MESSAGES, budget: PIECE };
+        let id = connection.connection.id;
+        let query = MessageQuery { connection: Some(id), filter: Filter::default(), page };
+        let page = self.recorder.journal().messages(query).await?;
+        self.write(page.items).await?;
+        match page.last.filter(|_| page.more) {
+            Some(last) => self.current = Some((connection, last)),
+            None => match &mut self.writer {
+                Writer::Pcapng(writer) => writer.end(&connection, &mut self.out),
+                Writer::Hexdump(writer) => writer.end(&connection, &mut self.out),
+                Writer::Ndjson => {}
+            },
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, messages: Vec<MessageRecord>) -> Result<(), JournalError> {
+        match &mut self.writer {
+            Writer::Pcapng(writer) => {
+                messages.iter().for_each(|message| writer.message(message, &mut self.out))
+            }
+            Writer::Hexdump(writer) => {
+                messages.iter().for_each(|message| writer.message(message, &mut self.out))
+            }
+            Writer::Ndjson => ndjson::messages(self.recorder.journal(), messages, &mut self.out).await?,
+        }
+        Ok(())
+    }
+}
