@@ -260,3 +260,15 @@ async fn a_reply_that_is_still_to_come_when_the_connection_ends_has_not_been_sen
         assert_eq!(record["messages"].as_array().unwrap().len(), 2, "{how}: {record}");
     }
 }
+
+#[tokio::test]
+async fn a_periodic_send_does_not_keep_a_message_from_ending_with_a_pause() {
+    let app = TestApp::start().await;
+    let spec = json!({"framing": {"type": "idle_gap", "gap": "100ms"}, "reply": "!", "then": "close",
+                      "sends": [{"every": "10ms", "send": "."}]});
+    let listener = app.open(spec).await;
+    let mut peer = app.connect(&listener).await;
+    peer.send("a message").await;
+    let (answer, end) = peer.read_to_end().await;
+    assert!(answer.ends_with(b".!") && end == End::Fin, "{answer:?}");
+}

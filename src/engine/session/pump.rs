@@ -117,7 +117,10 @@ pub(super) struct Session<S> {
     pub(super) conversation: Conversation,
     pub(super) mode: Mode,
     pub(super) opened: Instant,
+    /// When anything crossed last.
     pub(super) active: Instant,
+    /// When anything was received last.
+    heard: Instant,
     pub(super) deadline: Deadline,
     pub(super) sends: Option<Box<Sends>>,
     pub(super) hindered: Hindered,
@@ -135,6 +138,7 @@ impl<S: Stream> Session<S> {
             mode: Mode::Talking,
             opened: now,
             active: now,
+            heard: now,
             deadline: Deadline::default(),
             sends,
             hindered: Hindered::default(),
@@ -150,9 +154,16 @@ impl<S: Stream> Session<S> {
             let is_eof = matches!(event, Event::Eof);
             let mut plan = match event {
                 Event::End(ending) => return ending,
-                Event::Bytes(bytes) => self.hear(bytes),
-                Event::Eof => self.say(Conversation::on_eof),
-                Event::Pause => self.say(Conversation::on_timeout),
+                Event::Bytes(bytes) => {
+                    let plan = self.hear(bytes.len(), |talk, spec, now| talk.on_bytes(spec, bytes, now));
+                    // Who waits for nothing does not wait for a pause.
+                    if self.conversation.may_wait() {
+                        self.heard = Instant::now();
+                    }
+                    plan
+                }
+                Event::Eof => self.hear(0, Conversation::on_eof),
+                Event::Pause => self.hear(0, Conversation::on_timeout),
                 Event::Due => self.send_due(),
                 Event::Readable => continue,
                 Event::Asked(command) => match self.obey(command).await {
@@ -168,7 +179,7 @@ impl<S: Stream> Session<S> {
                 if !self.conversation.is_behind() {
                     break;
                 }
-                plan = self.hear(Bytes::new());
+                plan = self.hear(0, Conversation::go_on);
             }
             if is_eof {
                 return self.peer_closed();
@@ -190,13 +201,14 @@ impl<S: Stream> Session<S> {
         self.carry_out(plan).await
     }
 
-    /// Takes in what came, or goes on with what waits. Where that may take long, other connections do not wait for it.
-    fn hear(&mut self, bytes: Bytes) -> Plan {
-        let size = bytes.len() + self.conversation.waiting();
-        let ask = |talk: &mut Conversation, spec: &ListenerSpec, now| match bytes.is_empty() {
-            true => talk.go_on(spec, now),
-            false => talk.on_bytes(spec, bytes, now),
-        };
+    /// Takes in what came, so many bytes, or goes on with what waits. Where that may take long, other connections do not wait
+    /// for it.
+    fn hear(
+        &mut self,
+        bytes: usize,
+        ask: impl FnOnce(&mut Conversation, &ListenerSpec, Timestamp) -> Turn,
+    ) -> Plan {
+        let size = bytes + self.conversation.waiting();
         let is_costly = size > SHORT && self.place.listener.with_spec(ListenerSpec::is_costly);
         if is_costly && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
             return block_in_place(|| self.say(ask));
@@ -290,7 +302,7 @@ impl<S: Stream> Session<S> {
             cx.waker().wake_by_ref();
         }
         let (until, reason) = self.patience(&limits);
-        let pause = self.conversation.gap().map(|gap| self.active + gap);
+        let pause = self.conversation.gap().map(|gap| self.heard + gap);
         let ends = until.map(|until| (until, Event::End(Ending::quiet(reason))));
         let again = if let Reading::At(at) = reading { Some((at, Event::Readable)) } else { None };
         let (due, pause) = (due.map(|due| (due, Event::Due)), pause.map(|pause| (pause, Event::Pause)));
