@@ -22,6 +22,7 @@ pub mod layers;
 mod listeners;
 mod messages;
 pub mod metrics;
+mod newest;
 mod page;
 mod payload;
 mod quote;

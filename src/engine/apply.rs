@@ -41,8 +41,8 @@ impl From<EngineError> for NotApplied {
 /// What takes back what was done.
 enum Undo {
     Close(ListenerId),
-    Put(ListenerId, Arc<ListenerSpec>),
-    Open(Arc<ListenerSpec>),
+    Put(ListenerSnapshot),
+    Open(ListenerSnapshot),
 }
 
 /// Makes the listeners be as `specs` say; with `prune`, closes all others. One after the other, and all of it or nothing.
@@ -53,10 +53,18 @@ pub(super) async fn apply(
 ) -> Result<Applied, NotApplied> {
     let _turn = shared.applying.lock().await;
     let before: Vec<_> = shared.registry().all().map(|listener| listener.snapshot()).collect();
-    let found: Vec<_> = specs.iter().map(|spec| before.iter().find(|l| is_meant(l, spec)).cloned()).collect();
+    // One that closed by itself is meant only where no other is.
+    let find = |spec: &ListenerSpec| {
+        let meant = || before.iter().filter(|listener| is_meant(listener, spec));
+        meant().find(|listener| !listener.is_closed()).or_else(|| meant().next()).cloned()
+    };
+    let found: Vec<_> = specs.iter().map(find).collect();
     let is_named = |l: &ListenerSnapshot| found.iter().flatten().any(|named| named.id == l.id);
+    let active = before.iter().filter(|listener| !listener.is_closed()).count();
+    let opened = found.iter().filter(|old| old.as_ref().is_none_or(ListenerSnapshot::is_closed)).count();
+    let is_full = (active + opened) as u64 > shared.config.max_listeners;
     let others: Vec<_> = before.into_iter().filter(|l| prune && !is_named(l)).collect();
-    let makes_room = is_in_the_way(&others, &specs) || specs.len() as u64 >= shared.config.max_listeners;
+    let makes_room = is_in_the_way(&others, &specs) || is_full;
     let (first, last) = if makes_room { (others, Vec::new()) } else { (Vec::new(), others) };
     let (mut applied, mut undo) = (Applied::default(), Vec::new());
     let done = async {
@@ -113,7 +121,7 @@ async fn apply_one(
     if same {
         applied.unchanged.push(new);
     } else {
-        undo.push(Undo::Put(old.id, old.spec));
+        undo.push(Undo::Put(old));
         applied.changed.push(new);
     }
     Ok(())
@@ -128,7 +136,10 @@ async fn prune_all(
     for listener in others {
         match close(shared, &ListenerKey::Id(listener.id), None).await {
             Ok(()) => {
-                undo.push(Undo::Open(Arc::clone(&listener.spec)));
+                // One that had closed by itself held nothing.
+                if !listener.is_closed() {
+                    undo.push(Undo::Open(listener.clone()));
+                }
                 applied.closed.push(listener);
             }
             // Somebody else closed it meanwhile.
@@ -139,14 +150,24 @@ async fn prune_all(
     Ok(())
 }
 
+/// What a listener was, at the port that was chosen for it if it has lost that.
+fn as_it_was(old: &ListenerSnapshot, lost_its_port: bool) -> ListenerSpec {
+    let spec = ListenerSpec::clone(&old.spec);
+    if lost_its_port { spec.at_port(old.address.port()) } else { spec }
+}
+
 async fn take_back(shared: &Arc<Shared>, undo: Vec<Undo>) {
     for step in undo.into_iter().rev() {
         let undone = match step {
             Undo::Close(id) => close(shared, &ListenerKey::Id(id), None).await,
-            Undo::Put(id, spec) => {
-                put(shared, &ListenerKey::Id(id), ListenerSpec::clone(&spec)).await.map(drop)
+            // It had closed by itself, so it is closed again.
+            Undo::Put(old) if old.is_closed() => close(shared, &ListenerKey::Id(old.id), None).await,
+            Undo::Put(old) => {
+                let key = ListenerKey::Id(old.id);
+                let moved = shared.registry().find(&key).is_some_and(|now| now.address() != old.address);
+                put(shared, &key, as_it_was(&old, moved)).await.map(drop)
             }
-            Undo::Open(spec) => open(shared, ListenerSpec::clone(&spec)).await.map(drop),
+            Undo::Open(old) => open(shared, as_it_was(&old, true)).await.map(drop),
         };
         if let Err(error) = undone {
             tracing::error!(%error, "a document was not applied, and a listener could not be made as it was before");

@@ -44,7 +44,7 @@ pub(super) async fn open(shared: &Arc<Shared>, spec: ListenerSpec) -> Result<Lis
         return Err(error);
     }
     if let Ok(mut gate) = gate {
-        *gate = Some(Gate::open(&listener, shared, socket));
+        *gate = Some(Gate::start(&listener, shared, socket));
         keep_to_faults(shared, &listener, &mut gate).await;
     }
     start_ttl(shared, &listener);
@@ -235,7 +235,7 @@ async fn reopen(
         stop(gate).await;
     }
     let held = match gate.take() {
-        Some(gate) => gate.pause(listener, shared).await,
+        Some(gate) => gate.pause().await,
         None => None,
     };
     let resumes = here && matches!(listener.state(), ListenerState::Failed { .. });
@@ -243,7 +243,7 @@ async fn reopen(
         Ok(opened) => opened,
         Err(error) => {
             match held {
-                Some(socket) => **gate = Some(Gate::open(listener, shared, socket)),
+                Some(paused) => **gate = Some(paused.resume(listener, shared)),
                 None if in_the_way => go_back(shared, listener, gate, before.address),
                 None => {}
             }
@@ -256,7 +256,7 @@ async fn reopen(
     }
     listener.set_spec(spec, shared.clock.now());
     listener.moved(spot);
-    **gate = Some(Gate::open(listener, shared, socket));
+    **gate = Some(Gate::start(listener, shared, socket));
     start_ttl(shared, listener);
     tracing::info!(listener = %listener.called(), address = %spot.address, "listener reopened");
     Ok(())
@@ -301,7 +301,7 @@ fn go_back(shared: &Arc<Shared>, listener: &Arc<Listener>, gate: &mut OpenGate<'
     match bind(address, listener.spec().draft().backlog) {
         Ok(socket) => {
             let socket = Arc::new(CountedSocket::new(socket, Arc::clone(shared)));
-            **gate = Some(Gate::open(listener, shared, socket));
+            **gate = Some(Gate::start(listener, shared, socket));
         }
         Err(error) => {
             tracing::error!(listener = %listener.called(), %address, %error, "the port was lost to another program");

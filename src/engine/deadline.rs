@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The first alarm is set no later than this. A connection that lasts as long as most do then sets one alarm in its
@@ -32,8 +33,10 @@ impl Deadline {
             return Poll::Pending;
         }
         loop {
-            self.is_watched = alarm.as_mut().poll(cx).is_pending();
-            if self.is_watched {
+            let is_pending = alarm.as_mut().poll(cx).is_pending();
+            // A task that has had its turn is told `Pending` without an alarm being set; it is woken to ask again.
+            self.is_watched = is_pending && has_budget_remaining();
+            if is_pending {
                 return Poll::Pending;
             }
             if Instant::now() >= until {

@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::SelfClose;
 
 use super::Shared;
-use super::accept::{Acceptor, Counted, CountedSocket};
+use super::accept::{Acceptor, Counted, CountedSocket, served_all};
 use super::bind::{self, BindError};
 use super::ending::finish;
 use super::listener::Listener;
@@ -32,8 +32,19 @@ pub(super) struct OpenGate {
 }
 
 impl Gate {
-    /// Lets clients in.
-    pub(super) fn open(listener: &Arc<Listener>, shared: &Arc<Shared>, socket: Arc<CountedSocket>) -> Self {
+    /// Lets clients in, or refuses them from the beginning, as the faults in force say.
+    pub(super) fn start(listener: &Arc<Listener>, shared: &Arc<Shared>, socket: Arc<CountedSocket>) -> Self {
+        let now = shared.clock.now();
+        if listener.with_spec(|spec| spec.refuses(now)) {
+            match bind::reserve(&socket.socket) {
+                Ok(held) => return Self::Held(Counted::new(held, Arc::clone(shared))),
+                Err(error) => told(listener, &error),
+            }
+        }
+        Self::open(listener, shared, socket)
+    }
+
+    fn open(listener: &Arc<Listener>, shared: &Arc<Shared>, socket: Arc<CountedSocket>) -> Self {
         let opening = listener.opening();
         let (weak, stop) = (Arc::downgrade(&socket), CancellationToken::new());
         let acceptor = Acceptor::new(Arc::clone(listener), Arc::clone(shared), socket, stop.clone(), opening);
@@ -52,17 +63,14 @@ impl Gate {
 
     /// Accepts no more. When this returns, nobody comes in, but the port is still held by the socket, unless it was
     /// given up before: whoever comes waits in the kernel's queue.
-    pub(super) async fn pause(self, listener: &Listener, shared: &Arc<Shared>) -> Option<Arc<CountedSocket>> {
+    pub(super) async fn pause(self) -> Option<Paused> {
         match self {
             Self::Open(gate) => {
                 let socket = gate.socket.upgrade();
                 gate.stop().await;
-                socket
+                socket.map(Paused::Open)
             }
-            Self::Held(held) => {
-                let opened = unhold(&held, listener);
-                opened.ok().map(|socket| Arc::new(CountedSocket::new(socket, Arc::clone(shared))))
-            }
+            Self::Held(held) => Some(Paused::Held(held)),
         }
     }
 
@@ -72,6 +80,30 @@ impl Gate {
             gate.stop().await;
         }
     }
+}
+
+/// A gate through which nobody comes meanwhile.
+pub(super) enum Paused {
+    /// Whoever comes waits in the kernel's queue.
+    Open(Arc<CountedSocket>),
+    /// Whoever comes is refused.
+    Held(Counted<Socket>),
+}
+
+impl Paused {
+    /// As it was.
+    pub(super) fn resume(self, listener: &Arc<Listener>, shared: &Arc<Shared>) -> Gate {
+        match self {
+            Self::Open(socket) => Gate::open(listener, shared, socket),
+            Self::Held(held) => Gate::Held(held),
+        }
+    }
+}
+
+/// Says that a port is not as the faults want it.
+fn told(listener: &Listener, error: &BindError) {
+    let address = listener.address();
+    tracing::error!(listener = %listener.called(), %address, %error, "the port cannot be closed or opened as its faults say");
 }
 
 impl OpenGate {
@@ -93,33 +125,42 @@ fn unhold(held: &Counted<Socket>, listener: &Listener) -> Result<tokio::net::Tcp
 pub(super) async fn keep_to_faults(shared: &Arc<Shared>, listener: &Arc<Listener>, gate: &mut Option<Gate>) {
     let now = shared.clock.now();
     let refuses = listener.with_spec(|spec| spec.refuses(now));
-    let kept = match gate.take() {
-        Some(Gate::Open(open)) if refuses => hold(open, shared).await,
-        Some(Gate::Held(held)) if !refuses => unhold(&held, listener).map(|socket| {
-            let socket = Arc::new(CountedSocket::new(socket, Arc::clone(shared)));
-            Some(Gate::open(listener, shared, socket))
-        }),
-        as_it_is => Ok(as_it_is),
-    };
-    match kept {
-        Ok(kept) => *gate = kept,
-        Err(error) => {
-            let address = listener.address();
-            tracing::error!(listener = %listener.called(), %address, %error, "the port was lost to another program");
-            let (listener, opening, why) = (Arc::clone(listener), listener.opening(), SelfClose::PortLost);
-            shared.tasks.spawn(finish(listener, Arc::clone(shared), opening, why));
-        }
+    match gate.take() {
+        Some(Gate::Open(open)) if refuses => *gate = hold(open, listener, shared).await,
+        Some(Gate::Held(held)) if !refuses => match unhold(&held, listener) {
+            Ok(socket) => {
+                let socket = Arc::new(CountedSocket::new(socket, Arc::clone(shared)));
+                *gate = Some(Gate::open(listener, shared, socket));
+            }
+            Err(BindError::InUse) => {
+                told(listener, &BindError::InUse);
+                let (listener, opening, why) =
+                    (Arc::clone(listener), listener.opening(), SelfClose::PortLost);
+                shared.tasks.spawn(finish(listener, Arc::clone(shared), opening, why));
+            }
+            Err(error) => {
+                // Out of descriptors, say: the next change tries again.
+                told(listener, &error);
+                *gate = Some(Gate::Held(held));
+            }
+        },
+        as_it_is => *gate = as_it_is,
     }
     watch_faults(shared, listener);
 }
 
 /// Closes the port and holds it; none, if its last client has come.
-async fn hold(open: OpenGate, shared: &Arc<Shared>) -> Result<Option<Gate>, BindError> {
+async fn hold(open: OpenGate, listener: &Arc<Listener>, shared: &Arc<Shared>) -> Option<Gate> {
     let socket = open.socket.upgrade();
     open.stop().await;
-    let Some(socket) = socket else { return Ok(None) };
-    let held = bind::reserve(&socket.socket)?;
-    Ok(Some(Gate::Held(Counted::new(held, Arc::clone(shared)))))
+    let socket = socket.filter(|_| !served_all(listener))?;
+    Some(match bind::reserve(&socket.socket) {
+        Ok(held) => Gate::Held(Counted::new(held, Arc::clone(shared))),
+        Err(error) => {
+            told(listener, &error);
+            Gate::open(listener, shared, socket)
+        }
+    })
 }
 
 /// When the next fault switches itself off, those who are struck by it look again.

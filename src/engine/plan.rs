@@ -18,8 +18,8 @@ pub(super) struct Plan {
     pub(super) kept: Option<Commit>,
     /// What leaves then.
     pub(super) replies: Replies,
-    /// What leaves behind that, in its own time.
-    pub(super) late: Option<Box<Late>>,
+    /// What leaves behind that, one after the other, each in its own time.
+    pub(super) late: Vec<Late>,
     /// What follows.
     pub(super) then: Then,
     /// What the connection ends for, if it does.
@@ -41,22 +41,23 @@ impl Plan {
     /// Counts the messages of a turn and hands them to the journal.
     pub(super) fn of(turn: Turn, place: &Place) -> Self {
         let (then, reason) = (Then::Keep, CloseReason::Replied);
-        let mut plan = Self { kept: None, replies: Replies::default(), late: None, then, reason };
+        let mut plan = Self { kept: None, replies: Replies::default(), late: Vec::new(), then, reason };
         if turn.is_empty() {
             return plan;
         }
         let mut records = Vec::with_capacity(2 * turn.len());
         for mut step in turn.into_steps() {
-            if !step.delay.is_zero() || step.pace.is_some() {
-                // Nothing is answered behind it in this turn.
+            // What stands behind one that waits does not overtake it.
+            if !step.delay.is_zero() || step.pace.is_some() || !plan.late.is_empty() {
                 let (message, bytes) = (step.sent.take(), std::mem::take(&mut step.send));
-                plan.late = Some(Box::new(Late { message, bytes, delay: step.delay, pace: step.pace }));
+                plan.late.push(Late { message, bytes, delay: step.delay, pace: step.pace });
             }
+            let seq = step.sent.as_ref().map_or(0, |sent| sent.seq);
             for message in [step.received, step.sent].into_iter().flatten() {
                 place.count(message.direction, message.size);
                 records.push(Record::Message(message));
             }
-            plan.replies.add(step.send);
+            plan.replies.add(seq, step.send);
             if step.then != Then::Keep {
                 (plan.then, plan.reason) = (step.then, step.reason);
             }
@@ -72,7 +73,7 @@ impl Late {
     /// Its time has come: hands it to the journal. What leaves when that has kept it.
     pub(super) fn begin(self, place: &Place) -> (Option<Commit>, Replies) {
         let mut replies = Replies::default();
-        replies.add(self.bytes);
+        replies.add(self.message.as_ref().map_or(0, |message| message.seq), self.bytes);
         let kept = self.message.map(|mut message| {
             message.at = place.clock().now();
             place.count(message.direction, message.size);

@@ -99,7 +99,7 @@ async fn begin(shared: &Arc<Shared>, listener: &Arc<Listener>, socket: Option<Ar
     match socket {
         Some(socket) => {
             let mut gate = listener.gate.lock().await;
-            *gate = Some(Gate::open(listener, shared, socket));
+            *gate = Some(Gate::start(listener, shared, socket));
             keep_to_faults(shared, listener, &mut gate).await;
             drop(gate);
             tracing::info!(listener = %name, %address, "listener opened again");
@@ -141,7 +141,7 @@ async fn retry(shared: Arc<Shared>, listener: Weak<Listener>, opening: u64) {
         match listen_again(&shared, &listener) {
             Ok(socket) => {
                 listener.moved(listener.spot());
-                *gate = Some(Gate::open(&listener, &shared, socket));
+                *gate = Some(Gate::start(&listener, &shared, socket));
                 keep_to_faults(&shared, &listener, &mut gate).await;
                 let address = listener.address();
                 return tracing::info!(listener = %listener.called(), %address, "listener opened again");

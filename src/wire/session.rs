@@ -293,14 +293,12 @@ impl Conversation {
         record(self.connection, Direction::Received, &mut self.received, spec, bytes, text, now)
     }
 
-    /// Of the last message that was to be sent only `size` bytes left. Returns its number.
-    pub const fn on_sent_short(&mut self, planned: u64, size: u64) -> u64 {
-        let seq = self.sent.messages;
+    /// Of a message that was to be sent only `size` bytes left. None is sent after it.
+    pub const fn on_sent_short(&mut self, planned: u64, size: u64) {
         self.sent.bytes -= planned - size;
         if size == 0 {
             self.sent.messages -= 1;
         }
-        seq
     }
 
     fn sending(&mut self, spec: &ListenerSpec, out: Outgoing, now: Timestamp) -> (Option<Message>, Bytes) {

@@ -272,3 +272,44 @@ async fn a_periodic_send_does_not_keep_a_message_from_ending_with_a_pause() {
     let (answer, end) = peer.read_to_end().await;
     assert!(answer.ends_with(b".!") && end == End::Fin, "{answer:?}");
 }
+
+#[tokio::test]
+async fn sends_that_take_longer_than_their_time_leave_the_client_its_turn_and_all_arrive_in_order() {
+    let app = TestApp::start().await;
+    let faults = json!([{"type": "latency", "delay": "30ms"}]);
+    let sends = json!([{"every": "10ms", "send": "a"}, {"every": "10ms", "send": "b"}]);
+    let spec = json!({"faults": faults, "sends": sends, "reply": "!", "then": "close"});
+    let listener = app.open(spec).await;
+    let mut peer = app.connect(&listener).await;
+    assert_eq!(peer.read(4).await, b"abab");
+    peer.send("x").await;
+    let (rest, end) = peer.read_to_end().await;
+    assert!(rest.ends_with(b"!") && end == End::Fin, "{rest:?}");
+    drop(peer);
+    let record = app.only_closed_connection(&listener).await;
+    assert_eq!(record["sent"]["bytes"], 5 + rest.len() - 1, "{record}");
+}
+
+#[tokio::test]
+async fn of_a_reply_that_did_not_leave_whole_its_own_record_is_corrected() {
+    let app = TestApp::start().await;
+    let rules = json!([{"when": {"equals": "slow"}, "reply": "slow", "delay": "1h"}]);
+    let framing = json!({"type": "delimiter", "delimiters": ["\n"]});
+    let large = "x".repeat(1 << 20);
+    let spec = json!({"framing": framing, "reply": {"text": large}, "then": "keep", "rules": rules});
+    let listener = app.open(spec).await;
+    let mut peer = app.connect(&listener).await;
+    // More than the buffers between the two hold.
+    peer.send("1\n2\n3\n4\n5\n6\n7\n8\nslow\n").await;
+    peer.read(1).await;
+    peer.reset();
+    let record = app.only_closed_connection(&listener).await;
+    let path =
+        format!("/connections/{}/messages?direction=sent&payload=none", record["id"].as_str().unwrap());
+    let sent = app.get(&path).await.expect(200).json();
+    let sizes: Vec<_> =
+        sent["items"].as_array().unwrap().iter().map(|m| m["size"].as_u64().unwrap()).collect();
+    assert_eq!(sizes.iter().sum::<u64>(), record["sent"]["bytes"].as_u64().unwrap());
+    let (last, whole) = sizes.split_last().unwrap();
+    assert!(whole.iter().all(|size| *size == 1 << 20) && *last <= 1 << 20 && sizes.len() < 8, "{sizes:?}");
+}

@@ -15,6 +15,7 @@ use super::super::Api;
 use super::super::answers::Answers;
 use super::super::error::{ApiError, ApiResult};
 use super::super::extract::{JsonBody, QueryPairs};
+use super::super::newest::newest;
 use super::super::text::Reader;
 use super::super::types::{Expectation, NearView, OutcomeView, Style, UNSAID, parse_expectation};
 use super::super::wait::{Misfits, Waiter};
@@ -79,6 +80,7 @@ async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiRe
             PageRequest { order: Order::Ascending, after: Some(after), limit: PAGE, budget: PAGE_BYTES };
         journal.messages(MessageQuery { connection: expectation.connection, filter: filter.clone(), page })
     };
+    let mut until = None;
     let mut peers = judge.asks_for_peer().then(HashMap::new);
     let mut watched =
         Watched { met: false, is_decided: false, next: expectation.after, evicted_before: None };
@@ -96,8 +98,14 @@ async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiRe
             }
         }
         watched.next = next;
-        // What was there when the time was over is still looked at.
-        if page.items.is_empty() || left.is_zero() && !page.more {
+        if left.is_zero() && until.is_none() {
+            // What is there when the time is over is still looked at, and no more than that.
+            until = Some(newest(&api.recorder).await?);
+        }
+        if api.shutdown.is_cancelled() {
+            return Err(ApiError::shutting_down());
+        }
+        if page.items.is_empty() || until.is_some_and(|until| !page.more || next >= until) {
             return Ok(Watched { met: judge.end(), ..watched });
         }
     }

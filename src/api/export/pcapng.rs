@@ -138,6 +138,8 @@ impl Pcapng {
             | CloseReason::ListenerClosed
             | CloseReason::Limit
             | CloseReason::JournalUnavailable => self.reset(Direction::Sent, at, comment),
+            // Whether these were told with a FIN or a RST is not on record.
+            CloseReason::Fault | CloseReason::Requested | CloseReason::Shutdown | CloseReason::Crash => {}
             CloseReason::PeerClosed => self.finish(Direction::Received, at, comment),
             _ => self.finish(Direction::Sent, at, comment),
         }

@@ -19,6 +19,7 @@ use crate::store::{
 use super::super::Api;
 use super::super::error::ApiResult;
 use super::super::extract::QueryPairs;
+use super::super::newest::newest;
 use super::super::types::{ExportFormat, parse_export};
 use super::hexdump::Hexdump;
 use super::ndjson;
@@ -38,7 +39,9 @@ pub(in super::super) async fn export(State(api): State<Api>, query: QueryPairs) 
         ExportFormat::Ndjson => ("application/x-ndjson", "answerback.ndjson"),
         ExportFormat::Hexdump => ("text/plain; charset=utf-8", "answerback.txt"),
     };
-    let export = Export::new(Arc::clone(&api.recorder), filter, format);
+    // What comes later is not in it: who writes faster than this is read must not make it endless.
+    let until = newest(&api.recorder).await?;
+    let export = Export::new(Arc::clone(&api.recorder), filter, format, until);
     // The first piece is read before the answer begins: a journal that cannot be read is an error, and no empty file.
     let begun = export.next().await?;
     let next = |begun: Option<(Bytes, Export)>| async move {
@@ -65,6 +68,8 @@ enum Writer {
 struct Export {
     recorder: Arc<Recorder>,
     filter: Filter,
+    /// The newest record that is in it.
+    until: Position,
     writer: Writer,
     /// Connections that come next.
     queue: VecDeque<ConnectionRecord>,
@@ -76,7 +81,7 @@ struct Export {
 }
 
 impl Export {
-    fn new(recorder: Arc<Recorder>, filter: Filter, format: ExportFormat) -> Self {
+    fn new(recorder: Arc<Recorder>, filter: Filter, format: ExportFormat, until: Position) -> Self {
         let mut out = Vec::new();
         let writer = match format {
             ExportFormat::Pcapng => Writer::Pcapng(Box::new(Pcapng::begin(&mut out))),
@@ -84,7 +89,7 @@ impl Export {
             ExportFormat::Ndjson => Writer::Ndjson,
         };
         let (queue, after) = (VecDeque::new(), Some(Position::START));
-        Self { recorder, filter, writer, queue, after, current: None, out }
+        Self { recorder, filter, until, writer, queue, after, current: None, out }
     }
 
     /// Some more of it, and the rest; `None` when there is no more.
@@ -125,8 +130,9 @@ impl Export {
         };
         let query = ConnectionQuery { filter: self.filter.clone(), page, messages: 0, payload: 0 };
         let page = self.recorder.journal().connections(query).await?;
-        self.after = page.last.filter(|_| page.more);
-        self.queue.extend(page.items);
+        let until = self.until;
+        self.after = page.last.filter(|last| page.more && *last < until);
+        self.queue.extend(page.items.into_iter().filter(|connection| connection.position <= until));
         Ok(())
     }
 
@@ -135,9 +141,11 @@ impl Export {
             PageRequest { order: Order::Ascending, after: Some(after), limit: MESSAGES, budget: PIECE };
         let id = connection.connection.id;
         let query = MessageQuery { connection: Some(id), filter: Filter::default(), page };
-        let page = self.recorder.journal().messages(query).await?;
+        let mut page = self.recorder.journal().messages(query).await?;
+        let until = self.until;
+        page.items.retain(|message| message.position <= until);
         self.write(page.items).await?;
-        match page.last.filter(|_| page.more) {
+        match page.last.filter(|last| page.more && *last < until) {
             Some(last) => self.current = Some((connection, last)),
             None => match &mut self.writer {
                 Writer::Pcapng(writer) => writer.end(&connection, &mut self.out),

@@ -58,7 +58,8 @@ impl<S: Stream> Session<S> {
             if *due > now {
                 continue;
             }
-            *due = (*due + send.every).max(now);
+            let next = *due + send.every;
+            *due = if next > now { next } else { now + send.every };
             match listener.with_spec(|spec| talk.on_due(spec, &send.send, at)) {
                 Ok(said) => turn.append(said),
                 Err(why) if !sends.is_told => {

@@ -121,6 +121,10 @@ pub(super) struct Session<S> {
     pub(super) active: Instant,
     /// When anything was received last.
     heard: Instant,
+    /// Whether something has come that `active` does not know of yet.
+    is_fresh: bool,
+    /// Whether the last thing that happened was a periodic send.
+    has_sent: bool,
     pub(super) deadline: Deadline,
     pub(super) sends: Option<Box<Sends>>,
     pub(super) hindered: Hindered,
@@ -139,6 +143,8 @@ impl<S: Stream> Session<S> {
             opened: now,
             active: now,
             heard: now,
+            is_fresh: false,
+            has_sent: false,
             deadline: Deadline::default(),
             sends,
             hindered: Hindered::default(),
@@ -155,6 +161,7 @@ impl<S: Stream> Session<S> {
             let mut plan = match event {
                 Event::End(ending) => return ending,
                 Event::Bytes(bytes) => {
+                    self.is_fresh = true;
                     let plan = self.hear(bytes.len(), |talk, spec, now| talk.on_bytes(spec, bytes, now));
                     // Who waits for nothing does not wait for a pause.
                     if self.conversation.may_wait() {
@@ -235,12 +242,15 @@ impl<S: Stream> Session<S> {
         let word = if matches!(then, Then::Close | Then::HalfClose) { Word::Last } else { Word::OfMany };
         let mut sent = replies.bytes().len();
         if sent > 0 {
-            self.send(&replies, if late.is_some() { Word::OfMany } else { word }, None).await?;
+            self.send(&replies, if late.is_empty() { word } else { Word::OfMany }, None).await?;
         }
-        if let Some(late) = late {
-            sent += self.send_late(*late, word).await?;
+        let mut late = late.into_iter().peekable();
+        while let Some(next) = late.next() {
+            sent += self.send_late(next, if late.peek().is_some() { Word::OfMany } else { word }).await?;
         }
-        self.active = Instant::now();
+        if std::mem::take(&mut self.is_fresh) || sent > 0 || then != Then::Keep {
+            self.active = Instant::now();
+        }
         match then {
             Then::Keep => return Ok(()),
             Then::Reset => return Err(Ending::reset(reason)),
@@ -266,7 +276,8 @@ impl<S: Stream> Session<S> {
 
     /// What comes next: bytes, or the end. Bytes that are there go before an order to finish, not before one to abort.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(order) = self.place.live.order().filter(|order| *order >= Order::Cut) {
+        // First of all, so that whatever is asked or changed from here on wakes the task.
+        if let Poll::Ready(order) = self.place.live.poll_order(Order::Cut, cx) {
             return Poll::Ready(Event::End(self.told(order)));
         }
         if let Some(command) = self.place.live.next_command() {
@@ -278,7 +289,9 @@ impl<S: Stream> Session<S> {
             return Poll::Ready(Event::End(Ending::quiet(reason)));
         }
         let (due, reading) = (self.next_due(), self.reading());
-        if due.is_some_and(|due| due <= Instant::now()) {
+        // Between two sends the client gets its turn, however late they are.
+        if !std::mem::take(&mut self.has_sent) && due.is_some_and(|due| due <= Instant::now()) {
+            self.has_sent = true;
             return Poll::Ready(Event::Due);
         }
         match self.poll_read(reading, cx) {
@@ -294,12 +307,8 @@ impl<S: Stream> Session<S> {
             Poll::Ready(Err(_)) => return Poll::Ready(Event::End(self.peer_reset())),
             Poll::Pending => {}
         }
-        if let Poll::Ready(order) = self.place.live.poll_order(Order::Finish, cx) {
+        if let Some(order) = self.place.live.order() {
             return Poll::Ready(Event::End(self.told(order)));
-        }
-        if self.place.live.has_mail() {
-            // It came between the first look and the registration of who is to be woken.
-            cx.waker().wake_by_ref();
         }
         let (until, reason) = self.patience(&limits);
         let pause = self.conversation.gap().map(|gap| self.heard + gap);
@@ -311,6 +320,7 @@ impl<S: Stream> Session<S> {
             return Poll::Pending;
         };
         ready!(self.deadline.poll(Some(at), cx));
+        self.has_sent = matches!(event, Event::Due);
         Poll::Ready(event)
     }
 

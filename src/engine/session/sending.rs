@@ -121,18 +121,18 @@ impl<S: Stream> Session<S> {
     /// Of the replies `left` bytes left in all. The record of those that did not leave whole is corrected, the last first.
     fn sent(&mut self, replies: &Replies, left: u64) {
         let mut short = Vec::new();
-        for (planned, size) in replies.shares(left) {
+        for (seq, planned, size) in replies.shares(left) {
             self.place.sent(planned, size);
             if size < planned {
-                short.push((planned, size));
+                short.push((seq, planned, size));
             }
         }
         if short.is_empty() {
             return;
         }
         let (connection, conversation) = (self.connection, &mut self.conversation);
-        let correct = |(planned, size)| {
-            let seq = conversation.on_sent_short(planned, size);
+        let correct = |(seq, planned, size)| {
+            conversation.on_sent_short(planned, size);
             Record::SentShort { connection, seq, size }
         };
         self.place.recorder().note(short.into_iter().rev().map(correct).collect());
