@@ -349,3 +349,16 @@ async fn what_cannot_be_recorded_is_not_answered() {
     session.await.unwrap();
     assert_eq!(stage.close_reason(id).await, CloseReason::JournalUnavailable);
 }
+
+#[tokio::test]
+async fn a_session_takes_up_little_while_it_waits() {
+    let stage = Stage::new(|_| ());
+    let shared = &stage.engine.shared;
+    let id = shared.ids.connection(shared.clock.now());
+    let place = Place::new(Arc::clone(&stage.listener), Arc::clone(shared), id);
+    let address = SocketAddr::from(([127, 0, 0, 1], 2));
+    let session = session::serve(duplex(1).1, place, id, Client { address, number: 1, port: 1 });
+    // A thousand of them are a megabyte, the kernel's part aside.
+    let size = size_of_val(&session);
+    assert!(size <= 1_088, "{size} bytes");
+}

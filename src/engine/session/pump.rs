@@ -152,8 +152,15 @@ impl<S: Stream> Session<S> {
     }
 
     async fn talk(&mut self) -> Ending {
-        if let Err(ending) = self.begin().await {
-            return ending;
+        // What is seldom done is kept apart: all that a session may wait for would take up room in every one.
+        match self.begin() {
+            Ok(None) => {}
+            Ok(Some(plan)) => {
+                if let Err(ending) = Box::pin(self.carry_out(plan)).await {
+                    return ending;
+                }
+            }
+            Err(ending) => return ending,
         }
         loop {
             let event = poll_fn(|cx| self.poll_event(cx)).await;
@@ -173,7 +180,7 @@ impl<S: Stream> Session<S> {
                 Event::Pause => self.hear(0, Conversation::on_timeout),
                 Event::Due => self.send_due(),
                 Event::Readable => continue,
-                Event::Asked(command) => match self.obey(command).await {
+                Event::Asked(command) => match Box::pin(self.obey(command)).await {
                     Ok(()) => continue,
                     Err(ending) => return ending,
                 },
@@ -195,17 +202,17 @@ impl<S: Stream> Session<S> {
     }
 
     /// What happens before anything is read: faults of a connection that has begun, and the greeting.
-    async fn begin(&mut self) -> Result<(), Ending> {
+    fn begin(&mut self) -> Result<Option<Plan>, Ending> {
         self.adopt();
         let plan = match self.conversation.hindrance().hang_up {
             Some(Then::Reset) => return Err(Ending::reset(CloseReason::Fault)),
             Some(_) => self.say(|talk, _, _| talk.on_hang_up(CloseReason::Fault)),
             None if self.place.listener.with_spec(|spec| spec.draft().greeting == Reply::Silence) => {
-                return Ok(());
+                return Ok(None);
             }
             None => self.say(Conversation::on_open),
         };
-        self.carry_out(plan).await
+        Ok(Some(plan))
     }
 
     /// Takes in what came, so many bytes, or goes on with what waits. Where that may take long, other connections do not wait
@@ -244,9 +251,8 @@ impl<S: Stream> Session<S> {
         if sent > 0 {
             self.send(&replies, if late.is_empty() { word } else { Word::OfMany }, None).await?;
         }
-        let mut late = late.into_iter().peekable();
-        while let Some(next) = late.next() {
-            sent += self.send_late(next, if late.peek().is_some() { Word::OfMany } else { word }).await?;
+        if !late.is_empty() {
+            sent += Box::pin(self.send_late(late, word)).await?;
         }
         if std::mem::take(&mut self.is_fresh) || sent > 0 || then != Then::Keep {
             self.active = Instant::now();

@@ -40,21 +40,25 @@ impl<S: Stream> Session<S> {
         .await
     }
 
-    /// Sends what waits when its time has come, and records it then. How many bytes it was.
-    pub(super) async fn send_late(&mut self, late: Late, word: Word) -> Result<usize, Ending> {
-        let pace = late.pace;
-        if !late.delay.is_zero() {
-            self.wait(late.delay).await?;
+    /// Sends what waits, each when its time has come, and records it then. How many bytes it was.
+    pub(super) async fn send_late(&mut self, late: Vec<Late>, word: Word) -> Result<usize, Ending> {
+        let (mut sent, last) = (0, late.len());
+        for (n, late) in (1..).zip(late) {
+            let pace = late.pace;
+            if !late.delay.is_zero() {
+                self.wait(late.delay).await?;
+            }
+            let (kept, replies) = late.begin(&self.place);
+            if let Some(kept) = kept {
+                kept.await.map_err(|_| Ending::reset(CloseReason::JournalUnavailable))?;
+            }
+            let size = replies.bytes().len();
+            if size > 0 {
+                self.send(&replies, if n == last { word } else { Word::OfMany }, pace).await?;
+            }
+            sent += size;
         }
-        let (kept, replies) = late.begin(&self.place);
-        if let Some(kept) = kept {
-            kept.await.map_err(|_| Ending::reset(CloseReason::JournalUnavailable))?;
-        }
-        let size = replies.bytes().len();
-        if size > 0 {
-            self.send(&replies, word, pace).await?;
-        }
-        Ok(size)
+        Ok(sent)
     }
 
     /// Sends all of it, at a pace if there is one, or says on record how much left.
@@ -67,7 +71,7 @@ impl<S: Stream> Session<S> {
         let (bytes, mut left) = (replies.bytes(), 0);
         let sent = match pace {
             None => self.write(bytes, &mut left, word).await,
-            Some(pace) => self.write_at(pace, bytes, &mut left, word).await,
+            Some(pace) => Box::pin(self.write_at(pace, bytes, &mut left, word)).await,
         };
         self.sent(replies, left as u64);
         sent
