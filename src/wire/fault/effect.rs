@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::domain::{CloseReason, Content, Then};
+use crate::domain::{CloseReason, Content, Then, When};
 
 /// So many bytes, then a pause, and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +77,14 @@ impl Answer {
         (self.bytes, self.content, self.then) = (Bytes::new(), None, Then::Keep);
     }
 
-    /// The first `bytes` of it leave, and then the connection ends.
-    pub(super) fn end(&mut self, bytes: usize, then: Then) {
-        self.bytes.truncate(bytes);
+    /// The connection ends at a message, when `received` bytes have come, or behind `after_bytes` of its reply.
+    pub(super) fn end(&mut self, then: Then, when: When, after_bytes: u64, received: u64) {
+        let leaves = match when {
+            When::Message if received >= after_bytes => 0,
+            When::Reply if !self.bytes.is_empty() => usize::try_from(after_bytes).unwrap_or(usize::MAX),
+            _ => return,
+        };
+        self.bytes.truncate(leaves);
         (self.then, self.reason) = (then, CloseReason::Fault);
     }
 }

@@ -16,11 +16,5 @@ pub(super) fn hinder(hindrance: &mut Hindrance) {
 
 /// It is over at a message, when `received` bytes have come, or in its reply.
 pub(super) fn strike(when: When, after_bytes: u64, received: u64, answer: &mut Answer) {
-    match when {
-        When::Message if received >= after_bytes => answer.end(0, END),
-        When::Reply if !answer.bytes.is_empty() => {
-            answer.end(usize::try_from(after_bytes).unwrap_or(usize::MAX), END);
-        }
-        _ => {}
-    }
+    answer.end(END, when, after_bytes, received);
 }
