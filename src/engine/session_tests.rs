@@ -14,9 +14,9 @@ use crate::domain::{
     PortSet, Reply, SystemClock, Tally, Then,
 };
 use crate::store::{
-    Answer, Changes, Commit, ConnectionQuery, ConnectionRecord, Filter, Forgotten, Journal, JournalError,
-    JournalStatus, ListenerRecord, MemoryJournal, MessageQuery, MessageRecord, Page, Position, Record,
-    Recorder, Urgency,
+    Answer, Changes, Commit, ConnectionQuery, ConnectionRecord, EndQuery, EndRecord, Filter, Forgotten,
+    Journal, JournalError, JournalStatus, ListenerRecord, MemoryJournal, MessageQuery, MessageRecord, Page,
+    Position, Record, Recorder, Urgency,
 };
 use crate::wire::Client;
 
@@ -307,6 +307,9 @@ impl Journal for Full {
     }
     fn messages(&self, query: MessageQuery) -> Answer<'_, Page<MessageRecord>> {
         self.0.messages(query)
+    }
+    fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>> {
+        self.0.ends(query)
     }
     fn before(
         &self,

@@ -16,9 +16,9 @@ use crate::domain::{
 use super::changes::Changes;
 use super::commit::Commit;
 use super::cursor::Position;
-use super::query::{ConnectionQuery, Filter, MessageQuery, Page};
+use super::query::{ConnectionQuery, EndQuery, Filter, MessageQuery, Page};
 
-/// One fact for the journal. Openings and messages get positions.
+/// One fact for the journal. Openings, messages and ends get positions; a correction has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// A client came.
@@ -78,6 +78,15 @@ pub struct MessageRecord {
     pub newest: bool,
 }
 
+/// The end of a connection as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndRecord {
+    /// The position of the end.
+    pub position: Position,
+    /// The connection that ended, without its messages.
+    pub connection: ConnectionRecord,
+}
+
 /// A listener as the journal keeps it, so that it can be opened again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerRecord {
@@ -120,6 +129,8 @@ pub struct Forgotten {
 /// How a journal is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalStatus {
+    /// The position of the newest record that is kept: whoever has seen what stands there has seen all.
+    pub newest: Position,
     /// Bytes that it takes up, payloads and bookkeeping.
     pub bytes: u64,
     /// Records (connections and messages) that were evicted since the start to stay within the bound.
@@ -182,6 +193,10 @@ pub trait Journal: Send + Sync + 'static {
 
     /// A page of messages.
     fn messages(&self, query: MessageQuery) -> Answer<'_, Page<MessageRecord>>;
+
+    /// A page of the ends of connections, oldest first. An end goes with its connection; one that was recorded by a version
+    /// before there were positions for ends is in no page.
+    fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>>;
 
     /// The kept bytes that stand before `offset` in one direction of a connection: at most the last `bytes` of them,
     /// and none that stand before a gap (a message that was cut or evicted).

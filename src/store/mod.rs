@@ -20,12 +20,13 @@ pub use changes::{Change, Changes};
 pub use commit::Commit;
 pub use cursor::{Cursor, Position};
 pub use journal::{
-    Answer, ConnectionRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerFigures,
+    Answer, ConnectionRecord, EndRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerFigures,
     ListenerRecord, MessageRecord, Record, Urgency,
 };
 pub use memory::MemoryJournal;
 pub use query::{
-    ConnectionQuery, ConnectionState, Filter, ListenerFilter, MessageQuery, Needle, Order, Page, PageRequest,
+    ConnectionQuery, ConnectionState, EndQuery, Filter, ListenerFilter, MessageQuery, Needle, Order, Page,
+    PageRequest,
 };
 pub use recorder::Recorder;
 pub use sqlite::{

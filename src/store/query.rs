@@ -110,6 +110,19 @@ pub struct MessageQuery {
     pub page: PageRequest,
 }
 
+/// A page of ends, by their own positions, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndQuery {
+    /// Of one connection, or of all.
+    pub connection: Option<ConnectionId>,
+    /// Which connections. What the filter says of messages and of time is passed over.
+    pub filter: Filter,
+    /// Begin behind this position.
+    pub after: Position,
+    /// Items at most; at least 1.
+    pub limit: usize,
+}
+
 /// Some of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

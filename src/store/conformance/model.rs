@@ -9,7 +9,8 @@ use crate::domain::{CloseReason, ClosedBy, Closing, Connection, Direction};
 use super::super::cursor::Position;
 use super::super::journal::{ConnectionRecord, MessageRecord, Record};
 use super::super::query::{
-    ConnectionQuery, ConnectionState, Filter, ListenerFilter, MessageQuery, Needle, Order, Page, PageRequest,
+    ConnectionQuery, ConnectionState, EndQuery, Filter, ListenerFilter, MessageQuery, Needle, Order, Page,
+    PageRequest,
 };
 use super::Make;
 use super::plain::Plain;
@@ -184,6 +185,8 @@ fn compare_pages(
     let whole = *filter == Filter::default();
     prop_assert!(!whole || found.more == is_more(&found, &listed, page, position), "more {}", found.more);
 
+    compare_ends(runtime, model, world, filter, seed)?;
+
     let unpaged = PageRequest { limit: 100_000, budget: usize::MAX, ..page };
     let found = runtime.block_on(world.messages(MessageQuery { page: unpaged, ..messages() })).evicted_before;
     prop_assert_eq!(found.is_some(), model.reaches_evicted(unpaged));
@@ -191,6 +194,31 @@ fn compare_pages(
         .block_on(world.connections(ConnectionQuery { page: unpaged, ..connections() }))
         .evicted_before;
     prop_assert_eq!(found.is_some(), model.reaches_evicted(unpaged));
+    Ok(())
+}
+
+/// The pages of ends, one after the other, are all ends.
+fn compare_ends(
+    runtime: &Runtime,
+    model: &Plain,
+    world: &World,
+    filter: &Filter,
+    seed: &PageSeed,
+) -> Result<(), TestCaseError> {
+    let begin = Position(seed.after.map_or(0, |n| FIRST.0 + n));
+    let (mut found, mut after) = (Vec::new(), begin);
+    loop {
+        let query = EndQuery { connection: None, filter: filter.clone(), after, limit: seed.limit };
+        let page = runtime.block_on(world.journal.ends(query)).unwrap();
+        prop_assert!(page.items.len() <= seed.limit);
+        found.extend(page.items.iter().map(|end| (end.position, end.connection.connection.id)));
+        after = page.last.unwrap_or(after);
+        if !page.more {
+            break;
+        }
+    }
+    let expected: Vec<_> = model.ends(filter).into_iter().filter(|(at, _)| *at > begin).collect();
+    prop_assert_eq!(found, expected);
     Ok(())
 }
 

@@ -20,6 +20,7 @@ struct Known {
     position: Position,
     connection: Connection,
     closing: Option<Closing>,
+    ended_at: Option<Position>,
     received: Tally,
     sent: Tally,
     newest_sent: (u64, u64),
@@ -65,6 +66,15 @@ impl Plain {
             }
         };
         self.list(filter).into_iter().map(record).collect()
+    }
+
+    /// The ends of the connections that fit, oldest first.
+    pub(super) fn ends(&self, filter: &Filter) -> Vec<(Position, ConnectionId)> {
+        let fitting = self.known.iter().filter(|known| fits_connection(known, filter));
+        let mut ends: Vec<_> =
+            fitting.filter_map(|known| Some((known.ended_at?, known.connection.id))).collect();
+        ends.sort_unstable_by_key(|(position, _)| *position);
+        ends
     }
 
     /// Whether a list that is not cut short begins or ends in what was evicted.
@@ -115,6 +125,7 @@ impl Plain {
                     position,
                     connection: *connection,
                     closing,
+                    ended_at: None,
                     received: tally,
                     sent: tally,
                     newest_sent: (0, 0),
@@ -136,9 +147,12 @@ impl Plain {
             }
             Record::SentShort { connection, seq, size } => self.shorten(connection, seq, size),
             Record::Closed { connection, closing } => {
-                if let Some(known) = self.find(connection) {
-                    known.closing.get_or_insert(closing);
-                }
+                let Some(known) = self.find(connection).filter(|known| known.closing.is_none()) else {
+                    return;
+                };
+                known.closing = Some(closing);
+                known.ended_at = Some(position);
+                self.next += 1;
             }
         }
     }

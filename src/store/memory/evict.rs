@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::super::journal::Forgotten;
 use super::kept::KeptConnection;
-use super::log::{Freed, Log};
+use super::log::{END, Freed, Log};
 
 /// Once the bound is reached, room is made for a few hundred records at once: they stand side by side in memory that is
 /// cold by then, and the lock is held for some ten microseconds.
@@ -113,6 +113,9 @@ impl Log {
         let connection = self.connections.remove(position)?;
         self.index.remove(connection.connection.id.as_u128());
         self.bytes -= connection.cost();
+        if self.ends.remove(connection.ended_at).is_some() {
+            self.bytes -= END;
+        }
         Some(connection)
     }
 

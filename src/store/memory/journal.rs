@@ -13,10 +13,10 @@ use super::super::changes::Changes;
 use super::super::commit::Commit;
 use super::super::cursor::Position;
 use super::super::journal::{
-    Answer, ConnectionRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerRecord, MessageRecord,
-    Record, Urgency,
+    Answer, ConnectionRecord, EndRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerRecord,
+    MessageRecord, Record, Urgency,
 };
-use super::super::query::{ConnectionQuery, Filter, MessageQuery, Order, Page, PageRequest};
+use super::super::query::{ConnectionQuery, EndQuery, Filter, MessageQuery, Order, Page, PageRequest};
 use super::super::search::Search;
 use super::listeners::Listeners;
 use super::log::{Freed, Log};
@@ -139,6 +139,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>> {
+        Box::pin(async move { Ok(self.lock()?.end_page(&query)) })
+    }
+
     fn before(
         &self,
         id: ConnectionId,
@@ -197,6 +201,7 @@ impl Journal for MemoryJournal {
         let unavailable = self.lock().err();
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         JournalStatus {
+            newest: Position(log.next - 1),
             bytes: log.bytes,
             evicted_records: log.eviction.records,
             queued_bytes: 0,

@@ -31,6 +31,8 @@ const LONG_LIST: u64 = 160;
 pub(super) struct KeptConnection {
     pub(super) connection: Connection,
     pub(super) closing: Option<Closing>,
+    /// The position of its end; 0 before that.
+    pub(super) ended_at: u64,
     pub(super) received: Direct,
     pub(super) sent: Direct,
     /// The newest sent message, which may be shortened although it was evicted: its number and its size.
@@ -78,6 +80,7 @@ impl KeptConnection {
         Self {
             connection,
             closing: None,
+            ended_at: 0,
             received: Direct { tally: nothing, kept: Positions::Few([0; 2]) },
             sent: Direct { tally: nothing, kept: Positions::Few([0; 2]) },
             newest_sent: (0, 0),

@@ -11,12 +11,17 @@ use super::super::journal::Record;
 use super::kept::{KeptConnection, KeptMessage};
 use super::ordered::Ordered;
 
+/// Bytes that the place of an end takes up.
+pub(super) const END: u64 = size_of::<(u64, u64)>() as u64;
+
 /// What the lock guards.
 #[derive(Debug)]
 pub(super) struct Log {
     /// By the positions of their openings.
     pub(super) connections: Ordered<u64, KeptConnection, 128>,
     pub(super) messages: Ordered<u64, KeptMessage, 256>,
+    /// From the positions of ends to those of their connections' openings.
+    pub(super) ends: Ordered<u64, u64, 256>,
     /// From ids to positions. Ids sort in the order they were made, which is nearly the order they come in.
     pub(super) index: Ordered<u128, u64, 256>,
     /// The position of the next record.
@@ -52,6 +57,7 @@ impl Log {
         Self {
             connections: Ordered::new(),
             messages: Ordered::new(),
+            ends: Ordered::new(),
             index: Ordered::new(),
             next: begin,
             begin,
@@ -130,6 +136,10 @@ impl Log {
         // Something ends once.
         if connection.closing.is_none() {
             connection.closing = Some(closing);
+            connection.ended_at = self.next;
+            self.ends.insert(self.next, position);
+            self.next += 1;
+            self.bytes += END;
             self.settle(position);
         }
     }

@@ -5,6 +5,7 @@
 //! question, however broad, holds up those who append; bytes are searched with the lock released. Payloads that go are
 //! handed out of the lock and freed outside.
 
+mod ends;
 mod evict;
 mod fits;
 mod journal;

@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// A connection with its first messages, and how many payload bytes these carry.
-    fn connection_record(
+    pub(super) fn connection_record(
         &self,
         position: u64,
         kept: &KeptConnection,
@@ -105,7 +105,7 @@ impl Log {
     }
 
     /// Where the whole records begin, if a page reaches into what was evicted: `evicted_to` is the newest of that.
-    fn evicted_before(
+    pub(super) fn evicted_before(
         &self,
         page: PageRequest,
         more: bool,

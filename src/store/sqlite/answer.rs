@@ -204,7 +204,7 @@ fn first_message(db: &Connection, behind: u64) -> rusqlite::Result<Option<u64>> 
 
 /// Where the whole records begin, if a page reaches into what was evicted: `evicted_to` is the newest of that, of all or of
 /// one connection.
-fn evicted_before(
+pub(super) fn evicted_before(
     db: &Connection,
     page: PageRequest,
     more: bool,

@@ -15,9 +15,9 @@ use super::row::{number, signed};
 use super::state::{Known, State};
 use super::statements::Statements;
 
-/// Bytes that a connection takes up in the file, with its place in the index of ids. With [`EXCHANGE`]: what
+/// Bytes that a connection takes up in the file, with its place in the index of ids and among the ends. With [`EXCHANGE`]: what
 /// `benches/journal` saw over ten million messages, 135 bytes a message of 44, and a little more.
-pub(super) const CONNECTION: u64 = 112;
+pub(super) const CONNECTION: u64 = 128;
 /// Bytes that an exchange takes up besides its payloads, with its place and its share in a block.
 pub(super) const EXCHANGE: u64 = 76;
 
@@ -193,6 +193,7 @@ impl Writing<'_, '_> {
 
     fn close(&mut self, id: ConnectionId, closing: Closing) -> rusqlite::Result<()> {
         let Some(known) = self.state.open.remove(&id) else { return Ok(()) };
+        self.note_end(known.position);
         let (at, reason) = (closing.at.as_micros(), closing.reason.as_str());
         self.statements.close.execute(params![signed(known.position), at, reason])?;
         if closing.reason == CloseReason::Limit {
@@ -312,6 +313,7 @@ impl Writing<'_, '_> {
 
     /// Writes down how far the journal has come.
     pub(super) fn finish(&mut self) -> rusqlite::Result<()> {
+        self.write_ends()?;
         let state = &mut *self.state;
         let (placed_to, has_stale) = (state.unplaced.placed_to, u64::from(state.unplaced.has_stale()));
         let ends = [state.next, state.bytes, state.messages, state.evicted_to, state.looked_to];

@@ -60,6 +60,7 @@ impl Writing<'_, '_> {
         if evicted > 0 {
             let mut blocks = self.db.prepare_cached("DELETE FROM blocks WHERE last <= ?1")?;
             blocks.execute([signed(self.state.evicted_to)])?;
+            self.forget_ends()?;
         }
         Ok((evicted, false))
     }
@@ -220,6 +221,7 @@ impl Writing<'_, '_> {
             let mut next = self.db.prepare_cached("SELECT connection FROM doomed LIMIT 1")?;
             let Some(connection) = next.query_row([], |row| number(row, 0)).optional()? else {
                 self.state.has_doomed = false;
+                self.forget_ends()?;
                 return Ok(false);
             };
             let gone = self.purge_one(connection, left)?;

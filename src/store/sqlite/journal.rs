@@ -15,13 +15,14 @@ use super::super::changes::Changes;
 use super::super::commit::Commit;
 use super::super::cursor::Position;
 use super::super::journal::{
-    Answer, ConnectionRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerRecord, MessageRecord,
-    Record, Urgency,
+    Answer, ConnectionRecord, EndRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerRecord,
+    MessageRecord, Record, Urgency,
 };
-use super::super::query::{ConnectionQuery, Filter, MessageQuery, Order, Page, PageRequest};
+use super::super::query::{ConnectionQuery, EndQuery, Filter, MessageQuery, Order, Page, PageRequest};
 use super::super::search::Search;
 use super::answer::{at_one_moment, before, connection_page, message_page, next, one_connection};
 use super::command::Command;
+use super::ends::{end_after_crash, end_page};
 use super::floor::DiskFloor;
 use super::listeners::listeners;
 use super::lock::DirectoryLock;
@@ -29,7 +30,6 @@ use super::open::{DATABASE, OpenError, make_directory, open_for_writing};
 use super::scan::Scan;
 use super::scan_connections::Hits;
 use super::shared::{Retention, Shared};
-use super::state::end_after_crash;
 use super::writer::Writer;
 
 /// Connections that are forgotten in one transaction: some milliseconds.
@@ -232,6 +232,13 @@ impl Journal for SqliteJournal {
         })
     }
 
+    fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>> {
+        Box::pin(async move {
+            self.settled().await;
+            self.ask(move |db, shared| end_page(db, &shared.names, &query)).await
+        })
+    }
+
     fn before(
         &self,
         connection: ConnectionId,
@@ -282,6 +289,7 @@ impl Journal for SqliteJournal {
     fn status(&self) -> JournalStatus {
         let status = &self.shared.status;
         JournalStatus {
+            newest: status.newest(),
             bytes: status.bytes(),
             evicted_records: status.evicted_records(),
             queued_bytes: self.shared.queue.bytes(),

@@ -12,7 +12,7 @@ use super::super::cursor::Position;
 pub const APPLICATION_ID: i32 = 0x616e_7362;
 
 /// One a version, the first makes version 1. What was released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// What a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,27 +83,31 @@ mod tests {
         assert_eq!(schema_of(&db).unwrap(), Schema::Known);
         migrate(&db, Position(9)).unwrap();
         let first: i64 = db.query_row("SELECT first FROM journal", [], |row| row.get(0)).unwrap();
-        assert_eq!((version(&db), first), (1, 7), "a second time changes nothing");
+        let released = MIGRATIONS.len() as i64;
+        assert_eq!((version(&db), first), (released, 7), "a second time changes nothing");
     }
 
     #[test]
     fn only_what_is_missing_runs_and_records_stay() {
         let db = Connection::open_in_memory().unwrap();
         migrate(&db, Position(7)).unwrap();
-        let later = [MIGRATIONS[0], "ALTER TABLE journal ADD COLUMN note TEXT DEFAULT 'x'"];
+        let released = MIGRATIONS.len() as i64;
+        let later: Vec<_> =
+            MIGRATIONS.into_iter().chain(["ALTER TABLE journal ADD COLUMN note TEXT DEFAULT 'x'"]).collect();
         run(&db, &later).unwrap();
         let row = db.query_row("SELECT first, note FROM journal", [], |row| Ok((row.get(0)?, row.get(1)?)));
-        assert_eq!((version(&db), row.unwrap()), (2, (7_i64, "x".to_owned())));
-        assert_eq!(schema_of(&db).unwrap(), Schema::Newer { found: 2, known: 1 });
+        assert_eq!((version(&db), row.unwrap()), (released + 1, (7_i64, "x".to_owned())));
+        assert_eq!(schema_of(&db).unwrap(), Schema::Newer { found: released + 1, known: released });
     }
 
     #[test]
     fn a_migration_that_fails_leaves_everything_as_it_was() {
         let db = Connection::open_in_memory().unwrap();
         migrate(&db, Position(7)).unwrap();
-        let broken = [MIGRATIONS[0], "ALTER TABLE journal ADD COLUMN note TEXT", "CREATE nonsense"];
+        let more = ["ALTER TABLE journal ADD COLUMN note TEXT", "CREATE nonsense"];
+        let broken: Vec<_> = MIGRATIONS.into_iter().chain(more).collect();
         assert!(run(&db, &broken).is_err());
-        assert_eq!(version(&db), 1);
+        assert_eq!(version(&db), MIGRATIONS.len() as i64);
         assert!(db.prepare("SELECT note FROM journal").is_err());
     }
 

@@ -3,7 +3,7 @@
 //! Records go through a [`queue`] to the one [`writer`], which [`apply`]s them batch by batch, [`evict`]s the oldest and does
 //! its [`upkeep`] between batches. Questions are answered beside it by [`readers`]: a [`scan`] looks for what fits, with the
 //! help of the [`block`]s passing over what cannot and of the [`places`] of a connection's exchanges, and an [`answer`] is made of
-//! what was found. The tables are in `v1.sql`.
+//! what was found. The tables are in `v1.sql` and `v2.sql`.
 //! Another process may make a [`backup`] of it all meanwhile.
 
 mod answer;
@@ -13,6 +13,7 @@ mod backup_error;
 mod block;
 mod checkpoint;
 mod command;
+mod ends;
 mod evict;
 mod floor;
 mod journal;

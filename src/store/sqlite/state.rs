@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::{ConnectionId, ListenerId, ListenerRef, Name, Tally, Timestamp};
+use crate::domain::{ConnectionId, ListenerId, ListenerRef, Name, Tally};
 
 use super::super::query::Order;
 use super::block::Block;
@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) figures: HashMap<i64, Figures>,
     /// Whose figures changed in this transaction.
     pub(super) touched: Vec<i64>,
+    /// The ends of the transaction that is under way, which are written with it: their positions and their connections'.
+    pub(super) ends: Vec<(u64, u64)>,
     /// The records since the last block was written.
     pub(super) block: Block,
     /// The exchanges that are not in the table of places.
@@ -96,6 +98,7 @@ impl State {
             last_name: None,
             figures: HashMap::new(),
             touched: Vec::new(),
+            ends: Vec::new(),
             block: Block::default(),
             unplaced: Unplaced::load(db)?,
             has_doomed: db.query_row("SELECT EXISTS (SELECT 1 FROM doomed)", [], |row| row.get(0))?,
@@ -259,12 +262,4 @@ fn add_name(db: &Connection, listener: &ListenerRef) -> rusqlite::Result<Place> 
     let name = listener.name.as_ref().map(Name::as_str);
     db.execute("INSERT INTO names (listener, name) VALUES (?1, ?2)", params![number, name])?;
     Ok(Place { name: db.last_insert_rowid(), listener: number })
-}
-
-/// Ends the connections that were open when the process before this one died.
-pub(super) fn end_after_crash(db: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    db.execute(
-        "UPDATE connections SET closed_at = ?1, close_reason = ?2 WHERE closed_at IS NULL",
-        params![now.as_micros(), crate::domain::CloseReason::Crash.as_str()],
-    )
 }

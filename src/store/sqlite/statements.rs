@@ -10,6 +10,7 @@ pub(super) struct Statements<'db> {
     pub(super) exchange: Statement<'db>,
     pub(super) place: Statement<'db>,
     pub(super) close: Statement<'db>,
+    pub(super) ends: Statement<'db>,
     pub(super) journal: Statement<'db>,
     pub(super) figures: Statement<'db>,
     pub(super) block: Statement<'db>,
@@ -33,6 +34,7 @@ impl<'db> Statements<'db> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?,
             place: db.prepare("INSERT INTO places (connection, position) VALUES (?1, ?2)")?,
+            ends: db.prepare("INSERT INTO ends (first, last, listed) VALUES (?1, ?2, ?3)")?,
             close: db.prepare(
                 "UPDATE connections SET closed_at = ?2, close_reason = ?3 WHERE position = ?1 AND closed_at IS NULL",
             )?,

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use answerback::domain::{ConnectionId, Direction, ListenerId};
 use answerback::store::{
-    Answer, Changes, Commit, ConnectionQuery, ConnectionRecord, Filter, Forgotten, Journal, JournalError,
-    JournalStatus, ListenerRecord, MemoryJournal, MessageQuery, MessageRecord, Page, Position, Record,
-    Urgency,
+    Answer, Changes, Commit, ConnectionQuery, ConnectionRecord, EndQuery, EndRecord, Filter, Forgotten,
+    Journal, JournalError, JournalStatus, ListenerRecord, MemoryJournal, MessageQuery, MessageRecord, Page,
+    Position, Record, Urgency,
 };
 
 pub(super) struct Moody {
@@ -76,6 +76,10 @@ impl Journal for Moody {
 
     fn messages(&self, query: MessageQuery) -> Answer<'_, Page<MessageRecord>> {
         self.journal.messages(query)
+    }
+
+    fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>> {
+        self.journal.ends(query)
     }
 
     fn before(

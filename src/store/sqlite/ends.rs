@@ -1,0 +1,136 @@
+//! The ends of connections, in their own order.
+//!
+//! An end has a position, but no row of its own: those of one transaction stand in one row together, each as four bytes of how
+//! far it is from the first, and eight of where its connection stands. A crowd of clients that leave costs one row a batch.
+
+use rusqlite::{Connection as Database, params};
+
+use crate::domain::{CloseReason, Timestamp};
+
+use super::super::cursor::Position;
+use super::super::journal::EndRecord;
+use super::super::query::{EndQuery, Order, Page, PageRequest};
+use super::answer::evicted_before;
+use super::apply::Writing;
+use super::names::Names;
+use super::page::{Owner, position_of};
+use super::places::Places;
+use super::row::{number, signed};
+use super::sieve::Sieve;
+
+/// Bytes of one end.
+const END: usize = 12;
+
+/// Ends that are looked at for one page.
+const LOOKS: usize = 4_096;
+
+/// An end: its position, and that of its connection.
+type End = (u64, u64);
+
+impl Writing<'_, '_> {
+    /// A connection ends here.
+    pub(super) fn note_end(&mut self, connection: u64) {
+        let position = self.state.take_position();
+        self.state.ends.push((position, connection));
+    }
+
+    /// Writes the ends of this transaction down.
+    pub(super) fn write_ends(&mut self) -> rusqlite::Result<()> {
+        let ends = &mut self.state.ends;
+        if let (Some((first, _)), Some((last, _))) = (ends.first(), ends.last()) {
+            self.statements.ends.execute(params![signed(*first), signed(*last), listed(*first, ends)])?;
+            ends.clear();
+        }
+        Ok(())
+    }
+
+    /// Removes the ends of what is gone: those before the oldest connection that is left are of none.
+    pub(super) fn forget_ends(&self) -> rusqlite::Result<()> {
+        let mut forget = self.db.prepare_cached(
+            "DELETE FROM ends WHERE last < coalesce((SELECT min(position) FROM connections), ?1)",
+        )?;
+        forget.execute([signed(self.state.next)]).map(|_| ())
+    }
+}
+
+fn listed(first: u64, ends: &[End]) -> Vec<u8> {
+    let mut listed = Vec::with_capacity(ends.len() * END);
+    for (position, connection) in ends {
+        // A transaction is far smaller than that.
+        let distance = u32::try_from(position - first).unwrap_or(u32::MAX);
+        listed.extend_from_slice(&distance.to_be_bytes());
+        listed.extend_from_slice(&connection.to_be_bytes());
+    }
+    listed
+}
+
+fn ends_of(first: u64, listed: &[u8]) -> impl Iterator<Item = End> + '_ {
+    listed.as_chunks::<END>().0.iter().map(move |[a, b, c, d, connection @ ..]| {
+        (first + u64::from(u32::from_be_bytes([*a, *b, *c, *d])), u64::from_be_bytes(*connection))
+    })
+}
+
+/// Ends the connections that were open when the process before this one died.
+pub(super) fn end_after_crash(db: &Database, now: Timestamp) -> rusqlite::Result<usize> {
+    let transaction = db.unchecked_transaction()?;
+    let open = transaction
+        .prepare("SELECT position FROM connections WHERE closed_at IS NULL ORDER BY position")?
+        .query_map([], |row| number(row, 0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    if open.is_empty() {
+        return Ok(0);
+    }
+    transaction.execute(
+        "UPDATE connections SET closed_at = ?1, close_reason = ?2 WHERE closed_at IS NULL",
+        params![now.as_micros(), CloseReason::Crash.as_str()],
+    )?;
+    let next = transaction.query_row("SELECT next FROM journal", [], |row| number(row, 0))?;
+    let ends: Vec<End> = (next..).zip(open).collect();
+    let after = next + ends.len() as u64;
+    transaction.execute(
+        "INSERT INTO ends (first, last, listed) VALUES (?1, ?2, ?3)",
+        params![signed(next), signed(after - 1), listed(next, &ends)],
+    )?;
+    transaction.execute("UPDATE journal SET next = ?1", [signed(after)])?;
+    transaction.commit()?;
+    Ok(ends.len())
+}
+
+pub(super) fn end_page(db: &Database, names: &Names, query: &EndQuery) -> rusqlite::Result<Page<EndRecord>> {
+    let wanted = query.connection.map(|id| position_of(db, id)).transpose()?;
+    let (sieve, places) = (Sieve::new(db, &query.filter)?, Places::new(db)?);
+    let Position(after) = query.after;
+    let (mut items, mut last, mut looks, mut more) = (Vec::new(), None, 0, false);
+    let mut rows = db.prepare_cached(
+        "SELECT first, listed FROM ends
+         WHERE first >= coalesce((SELECT max(first) FROM ends WHERE first <= ?1), 0) ORDER BY first",
+    )?;
+    let mut rows = rows.query([signed(after)])?;
+    'rows: while let Some(row) = rows.next()? {
+        let first = number(row, 0)?;
+        for (position, connection) in ends_of(first, row.get_ref(1)?.as_blob()?) {
+            if position <= after {
+                continue;
+            }
+            if items.len() >= query.limit || looks >= LOOKS {
+                more = true;
+                break 'rows;
+            }
+            looks += 1;
+            last = Some(position);
+            let is_wanted = wanted.is_none_or(|wanted| wanted == Some(connection));
+            // One that is evicted or forgotten has taken its end along.
+            if is_wanted
+                && (sieve.is_open() || sieve.has(db, connection)?)
+                && let Some(owner) = Owner::at(db, names, &places, connection)?
+            {
+                let (_, connection) = owner.record(db, &places, (0, 0), usize::MAX)?;
+                items.push(EndRecord { position: Position(position), connection });
+            }
+        }
+    }
+    let page =
+        PageRequest { order: Order::Ascending, after: Some(query.after), limit: query.limit, budget: 0 };
+    let evicted_before = evicted_before(db, page, more, None, |to| Ok(Some(to + 1)))?;
+    Ok(Page { items, last: last.map(Position), more, evicted_before })
+}
