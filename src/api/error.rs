@@ -217,6 +217,15 @@ impl ApiError {
             .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 503: `max` readers follow the events already.
+    pub fn reader_limit(max: usize) -> Self {
+        let detail = format!(
+            "{max} readers follow the events, the most at one time; end one, or ask the lists with `wait`"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "reader-limit", detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// 403: the request comes from another site's page.
     pub fn origin_not_allowed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "origin-not-allowed", detail)

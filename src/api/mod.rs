@@ -12,6 +12,7 @@ mod contract;
 pub mod error;
 #[cfg(test)]
 mod error_tests;
+mod events;
 mod expect;
 mod export;
 pub mod extract;
@@ -22,7 +23,6 @@ pub mod layers;
 mod listeners;
 mod messages;
 pub mod metrics;
-mod newest;
 mod page;
 mod payload;
 mod quote;
@@ -48,6 +48,7 @@ use crate::store::Recorder;
 
 use answers::Answers;
 use error::ApiError;
+use events::Readers;
 use guard::Guard;
 use layers::RequestLimits;
 use metrics::{Metrics, MetricsSnapshot, RequestDurations};
@@ -80,6 +81,7 @@ pub struct Api {
 struct Shared {
     api: Api,
     answers: Answers,
+    readers: Readers,
 }
 
 impl FromRef<Shared> for Api {
@@ -94,10 +96,17 @@ impl FromRef<Shared> for Answers {
     }
 }
 
+impl FromRef<Shared> for Readers {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.readers.clone()
+    }
+}
+
 /// The finished API: every route, inside everything that a request passes through.
 pub fn router(api: Api, guard: Guard) -> Router {
     let durations = RequestDurations::new();
-    let routes = table(&api, &durations).router.with_state(Shared { api, answers: Answers::new() });
+    let shared = Shared { api: api.clone(), answers: Answers::new(), readers: Readers::new() };
+    let routes = table(&api, &durations).router.with_state(shared);
     layers::wrap(routes, guard, durations, RequestLimits::default())
 }
 
@@ -124,6 +133,7 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .post("/connections/{id}/send", talk::send)
         .post("/connections/{id}/close", talk::close)
         .get("/messages", messages::list)
+        .get("/events", events::events)
         .post("/expect", expect::expect)
         .get("/export", export::export)
         .get("/config", config::show)

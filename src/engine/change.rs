@@ -33,7 +33,7 @@ pub(super) async fn open(shared: &Arc<Shared>, spec: ListenerSpec) -> Result<Lis
         let mut registry = shared.registry();
         registry.admits(spec.draft().name.as_ref(), most)?;
         let (socket, address) = listen(shared, &registry, &spec, spec.draft().port)?;
-        listener = Arc::new(Listener::new(shared.ids.listener(now), spec, address, now));
+        listener = Arc::new(Listener::new(shared.ids.listener(now), spec, address, now, shared.news.clone()));
         // Nobody else knows it yet, so the lock is free.
         (listener.gate.try_lock(), socket, registry.add(Arc::clone(&listener), most))
     };

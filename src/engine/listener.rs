@@ -14,6 +14,7 @@ use super::counters::Counters;
 use super::error::EngineError;
 use super::gate::Gate;
 use super::live::{Lives, Order};
+use super::news::News;
 
 /// What a listener is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,7 @@ pub(super) struct Listener {
     spec: ArcSwap<ListenerSpec>,
     reference: ArcSwap<ListenerRef>,
     standing: Mutex<Standing>,
+    news: News,
     ttl: Mutex<Option<AbortOnDropHandle<()>>>,
     /// The end of the fault that ends next.
     fault_end: Mutex<Option<AbortOnDropHandle<()>>>,
@@ -113,10 +115,16 @@ pub(super) struct Listener {
 
 impl Listener {
     /// A new listener; its gate is opened next.
-    pub(super) fn new(id: ListenerId, spec: ListenerSpec, address: SocketAddr, now: Timestamp) -> Self {
+    pub(super) fn new(
+        id: ListenerId,
+        spec: ListenerSpec,
+        address: SocketAddr,
+        now: Timestamp,
+        news: News,
+    ) -> Self {
         let spot = Spot { address, opened_at: now, total_before: 0 };
         spec.begin(now);
-        Self::of_earlier(id, spec, spot, ListenerFigures::default())
+        Self::of_earlier(id, spec, spot, ListenerFigures::default(), news)
     }
 
     /// A listener of an earlier run, which counts on.
@@ -125,6 +133,7 @@ impl Listener {
         spec: ListenerSpec,
         spot: Spot,
         figures: ListenerFigures,
+        news: News,
     ) -> Self {
         let (reference, sessions) = (ListenerRef { id, name: spec.draft().name.clone() }, TaskTracker::new());
         sessions.close();
@@ -140,6 +149,7 @@ impl Listener {
             spec: ArcSwap::from_pointee(spec),
             reference: ArcSwap::from_pointee(reference),
             standing: Mutex::new(Standing { spot, state: ListenerState::Open, failure: None, opening: 1 }),
+            news,
             ttl: Mutex::new(None),
             fault_end: Mutex::new(None),
         }
@@ -186,6 +196,7 @@ impl Listener {
         self.spec.store(Arc::new(spec));
         // Those who wait, wait by the limits and the sends of the one before.
         self.lives.wake();
+        self.news.tell();
     }
 
     /// Its name now.
@@ -221,6 +232,7 @@ impl Listener {
     /// It does something else now.
     pub(super) fn set_state(&self, state: ListenerState) {
         self.standing().state = state;
+        self.news.tell();
     }
 
     /// It stands there now, open. Nobody comes in meanwhile.
@@ -229,6 +241,8 @@ impl Listener {
         let mut standing = self.standing();
         let opening = standing.opening + 1;
         *standing = Standing { spot, state: ListenerState::Open, failure: None, opening };
+        drop(standing);
+        self.news.tell();
     }
 
     /// It cannot be opened again yet, for this reason.
@@ -238,6 +252,8 @@ impl Listener {
             standing.state = ListenerState::Failed { at: now };
         }
         standing.failure = Some(Arc::new(why));
+        drop(standing);
+        self.news.tell();
     }
 
     /// Whether it has not been opened since `opening`, and is doing this.
@@ -257,6 +273,7 @@ impl Listener {
         let passes = standing.opening == opening && standing.state == from;
         if passes {
             standing.state = to;
+            self.news.tell();
         }
         passes
     }

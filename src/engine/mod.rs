@@ -15,6 +15,7 @@ mod gate;
 mod keep;
 mod listener;
 mod live;
+mod news;
 mod place;
 mod plan;
 mod registry;
@@ -50,6 +51,7 @@ pub use talk::{HangUp, Sent};
 use counters::Totals;
 use listener::Listener;
 use live::Order;
+use news::News;
 use registry::Registry;
 
 /// What the engine keeps to.
@@ -87,6 +89,7 @@ struct Shared {
     ids: IdSource,
     totals: Totals,
     registry: Mutex<Registry>,
+    news: News,
     tasks: TaskTracker,
     /// Documents are applied one after the other.
     applying: tokio::sync::Mutex<()>,
@@ -108,7 +111,8 @@ pub struct Engine {
 impl Engine {
     /// An engine without listeners. It lives on the tokio runtime that calls it.
     pub fn new(config: EngineConfig, recorder: Arc<Recorder>, clock: Arc<dyn Clock>, ids: IdSource) -> Self {
-        let (totals, registry) = (Totals::default(), Mutex::default());
+        let (totals, news) = (Totals::default(), News::default());
+        let registry = Mutex::new(Registry::new(news.clone()));
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         let applying = tokio::sync::Mutex::default();
         Self {
@@ -119,6 +123,7 @@ impl Engine {
                 ids,
                 totals,
                 registry,
+                news,
                 tasks,
                 applying,
                 stopping,
@@ -210,6 +215,11 @@ impl Engine {
     /// The listener, as it is now.
     pub fn get(&self, key: &ListenerKey) -> Option<ListenerSnapshot> {
         self.shared.registry().find(key).map(|listener| listener.snapshot())
+    }
+
+    /// Tells when a listener came, went or is another than it was; not which.
+    pub fn listener_changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.shared.news.watch()
     }
 
     /// All listeners, in the order they were made.

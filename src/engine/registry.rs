@@ -9,6 +9,7 @@ use crate::domain::{ListenerId, Name};
 
 use super::error::{EngineError, Holder};
 use super::listener::{Listener, ListenerState};
+use super::news::News;
 
 /// How a request names a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +26,15 @@ pub(super) struct Registry {
     by_id: BTreeMap<ListenerId, Arc<Listener>>,
     names: HashMap<Name, ListenerId>,
     closed: bool,
+    news: News,
 }
 
 impl Registry {
+    /// An empty one, which tells of what comes and goes.
+    pub(super) fn new(news: News) -> Self {
+        Self { news, ..Self::default() }
+    }
+
     /// The listener.
     pub(super) fn find(&self, key: &ListenerKey) -> Option<Arc<Listener>> {
         let id = match key {
@@ -110,6 +117,7 @@ impl Registry {
             displaced.extend(self.take_name(name, listener.id));
         }
         self.by_id.insert(listener.id, listener);
+        self.news.tell();
         if self.by_id.len() as u64 > most.saturating_mul(2) {
             let oldest = self.all().find(|l| !is_active(l)).map(|l| l.id);
             displaced.extend(oldest.and_then(|id| self.remove(id)));
@@ -135,6 +143,7 @@ impl Registry {
     /// Gives `name` to the listener `id`; whoever had it was closed, and goes.
     fn take_name(&mut self, name: Name, id: ListenerId) -> Option<Arc<Listener>> {
         let old = self.names.insert(name, id).filter(|old| *old != id)?;
+        self.news.tell();
         self.by_id.remove(&old)
     }
 
@@ -146,6 +155,7 @@ impl Registry {
             }
             self.by_id.insert(listener.id, listener);
         }
+        self.news.tell();
     }
 
     /// Begins to change a listener: takes the name that it is to have, beside the one that it has. Returns the closed
@@ -184,6 +194,7 @@ impl Registry {
     /// Removes it; `None` if it was not there.
     pub(super) fn remove(&mut self, id: ListenerId) -> Option<Arc<Listener>> {
         let listener = self.by_id.remove(&id)?;
+        self.news.tell();
         if let Some(name) = listener.name()
             && self.names.get(&name) == Some(&id)
         {

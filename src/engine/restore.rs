@@ -62,7 +62,7 @@ async fn bring_back(shared: &Arc<Shared>, record: ListenerRecord, spec: Listener
     let spot =
         Spot { address: record.address, opened_at: record.opened_at, total_before: record.total_at_opening };
     spec.begin(shared.clock.now());
-    let listener = Arc::new(Listener::of_earlier(record.id, spec, spot, record.figures));
+    let listener = Arc::new(Listener::of_earlier(record.id, spec, spot, record.figures, shared.news.clone()));
     let now = shared.clock.now();
     let end = record.closed.or_else(|| missed_end(&listener, now));
     let mut socket = None;

@@ -54,7 +54,13 @@ impl Stage {
         let shared = &engine.shared;
         let now = shared.clock.now();
         let address = "127.0.0.1:1".parse().unwrap();
-        let listener = Listener::new(shared.ids.listener(now), ListenerSpec::new(draft)?, address, now);
+        let listener = Listener::new(
+            shared.ids.listener(now),
+            ListenerSpec::new(draft)?,
+            address,
+            now,
+            shared.news.clone(),
+        );
         Ok(Self { listener: Arc::new(listener), engine })
     }
 

@@ -6,6 +6,7 @@
 mod changes;
 mod commit;
 mod cursor;
+mod events;
 mod journal;
 mod memory;
 mod query;
@@ -19,6 +20,7 @@ mod conformance;
 pub use changes::{Change, Changes};
 pub use commit::Commit;
 pub use cursor::{Cursor, Position};
+pub use events::{Event, EventKinds, EventQuery, events};
 pub use journal::{
     Answer, ConnectionRecord, EndRecord, Forgotten, Journal, JournalError, JournalStatus, ListenerFigures,
     ListenerRecord, MessageRecord, Record, Urgency,

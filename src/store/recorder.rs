@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use super::changes::Change;
 use super::commit::Commit;
+use super::cursor::Position;
 use super::journal::{Journal, Record, Urgency};
 
 /// Hands records to the journal and watches it for those who wait for more.
@@ -41,6 +42,13 @@ impl Recorder {
     /// later by themselves. Every answer shows them all the same.
     pub fn note(&self, records: Vec<Record>) {
         drop(self.journal.append(records, Urgency::Soon));
+    }
+
+    /// The newest record there is, with all that was handed over before this call.
+    pub async fn newest(&self) -> Position {
+        // Where nothing can be kept, what is there is all there is.
+        let _ = self.journal.append(Vec::new(), Urgency::Now).await;
+        self.journal.status().newest
     }
 
     /// Ready when the journal keeps up; otherwise the task is woken when it does again. Whoever brings more waits for this

@@ -9,6 +9,7 @@ mod connections;
 mod contract;
 mod endpoints;
 mod errors;
+mod events;
 mod examples;
 mod expect;
 mod export;

@@ -15,7 +15,6 @@ use super::super::Api;
 use super::super::answers::Answers;
 use super::super::error::{ApiError, ApiResult};
 use super::super::extract::{JsonBody, QueryPairs};
-use super::super::newest::newest;
 use super::super::text::Reader;
 use super::super::types::{Expectation, NearView, OutcomeView, Style, UNSAID, parse_expectation};
 use super::super::wait::{Misfits, Waiter};
@@ -100,7 +99,7 @@ async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiRe
         watched.next = next;
         if left.is_zero() && until.is_none() {
             // What is there when the time is over is still looked at, and no more than that.
-            until = Some(newest(&api.recorder).await?);
+            until = Some(api.recorder.newest().await);
         }
         if api.shutdown.is_cancelled() {
             return Err(ApiError::shutting_down());

@@ -19,7 +19,6 @@ use crate::store::{
 use super::super::Api;
 use super::super::error::ApiResult;
 use super::super::extract::QueryPairs;
-use super::super::newest::newest;
 use super::super::types::{ExportFormat, parse_export};
 use super::hexdump::Hexdump;
 use super::ndjson;
@@ -40,7 +39,7 @@ pub(in super::super) async fn export(State(api): State<Api>, query: QueryPairs) 
         ExportFormat::Hexdump => ("text/plain; charset=utf-8", "answerback.txt"),
     };
     // What comes later is not in it: who writes faster than this is read must not make it endless.
-    let until = newest(&api.recorder).await?;
+    let until = api.recorder.newest().await;
     let export = Export::new(Arc::clone(&api.recorder), filter, format, until);
     // The first piece is read before the answer begins: a journal that cannot be read is an error, and no empty file.
     let begun = export.next().await?;

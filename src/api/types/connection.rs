@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::domain::{CloseReason, ClosedBy, ConnectionId, ListenerId, ListenerRef, Timestamp};
+use crate::domain::{CloseReason, ClosedBy, ConnectionId, ListenerId, ListenerRef, Tally, Timestamp};
 use crate::store::{ConnectionRecord, Cursor, Forgotten};
 
 use super::list::{as_text, as_text_or_null};
@@ -51,6 +51,14 @@ struct AddressView {
 }
 
 impl ConnectionView {
+    /// The view of a connection as it opened, whatever became of it since.
+    pub(crate) fn at_opening(record: ConnectionRecord) -> Self {
+        let nothing = Tally::default();
+        let opened =
+            ConnectionRecord { closing: None, received: nothing, sent: nothing, more_messages: 0, ..record };
+        Self::new(opened, Vec::new())
+    }
+
     /// The view of a record whose messages were read.
     pub(crate) fn new(record: ConnectionRecord, messages: Vec<WrittenMessage>) -> Self {
         let ConnectionRecord { position, connection, closing, received, sent, messages: _, more_messages } =

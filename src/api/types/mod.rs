@@ -5,6 +5,7 @@
 
 mod connection;
 mod document;
+mod event;
 mod expect;
 mod export;
 mod fault;
@@ -26,6 +27,7 @@ mod talk;
 
 pub use connection::{ConnectionView, ForgottenView};
 pub use document::{AppliedView, document_to_json, parse_document};
+pub use event::{EvictedView, GoneView};
 pub use list::List;
 pub use listener::{ListenerView, TallyView};
 pub use message::{MessageView, WrittenMessage};
@@ -33,6 +35,7 @@ pub use problem::{Problem, ProblemField};
 pub use spec::{parse_spec, patch_spec, read_spec, spec_to_json, write_spec};
 pub use talk::{HungUpView, SentView};
 
+pub(super) use event::{EventRequest, parse_events};
 pub(super) use expect::{Expectation, NearView, OutcomeView, UNSAID, What, parse_expectation};
 pub(super) use export::{ExportFormat, parse_export};
 pub(super) use message::{PayloadForm, Reading, Style};

@@ -113,7 +113,7 @@ impl Log {
         first_behind: impl Fn(u64) -> Option<u64>,
     ) -> Option<Position> {
         let after = after(page).unwrap_or(0);
-        let of_an_earlier_run = after != 0 && after < self.begin;
+        let of_an_earlier_run = after != 0 && after.saturating_add(1) < self.begin;
         let reaches = match page.order {
             Order::Ascending => after < evicted_to,
             Order::Descending => !more && evicted_to > 0,

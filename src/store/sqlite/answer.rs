@@ -216,7 +216,7 @@ pub(super) fn evicted_before(
         journal.query_row([], |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)))?;
     let evicted_to = evicted_to.unwrap_or(of_all);
     let after = after(page).unwrap_or(0);
-    let of_another_journal = after != 0 && after < first;
+    let of_another_journal = after != 0 && after.saturating_add(1) < first;
     let reaches = match page.order {
         Order::Ascending => after < evicted_to,
         Order::Descending => !more && evicted_to > 0,

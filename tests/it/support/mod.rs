@@ -3,6 +3,7 @@
 
 mod app;
 mod contract;
+mod events;
 mod http;
 mod peer;
 mod process;
@@ -10,6 +11,7 @@ mod tools;
 
 pub(crate) use app::{TestApp, address};
 pub(crate) use contract::Contract;
+pub(crate) use events::Events;
 pub(crate) use http::send;
 pub(crate) use peer::{End, PATIENCE, Peer, refused};
 pub(crate) use process::{Ended, Kept, Launch, Program, Service};
