@@ -1,5 +1,6 @@
 //! The journal on disk, as somebody meets it who runs the service: what goes, what cannot be used, what comes back.
 
+mod followed;
 mod old;
 mod retention;
 mod search;
