@@ -26,9 +26,10 @@ use crate::store::{
 /// How long replies under way may take to finish once the service is told to stop. Below the ten seconds that
 /// `docker stop` waits.
 const GRACE: Duration = Duration::from_secs(5);
-/// File descriptors that listeners and their clients never get: the API's connections (256), the runtime's and the
-/// journal's own.
-const RESERVED_DESCRIPTORS: u64 = 256 + 64;
+/// File descriptors that listeners and their clients never get: the API's connections (1,280), the runtime's and the
+/// journal's own. Where there are few, a quarter of them, but for some hundred.
+const RESERVED_DESCRIPTORS: u64 = 1_280 + 64;
+const LEAST_RESERVED: u64 = 256 + 64;
 
 /// Why the service could not start.
 #[derive(Debug, Error)]
@@ -224,7 +225,7 @@ async fn journal(config: &Config) -> Result<Arc<dyn Journal>, StartError> {
 
 fn engine_config(config: &Config, api_addr: SocketAddr) -> EngineConfig {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    let reserved = RESERVED_DESCRIPTORS.min(descriptors / 2);
+    let reserved = RESERVED_DESCRIPTORS.min((descriptors / 4).max(LEAST_RESERVED)).min(descriptors / 2);
     let fitting = descriptors.saturating_sub(reserved).max(1);
     let asked = u64::from(config.max_connections);
     if asked > fitting {

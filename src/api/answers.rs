@@ -19,7 +19,7 @@ use super::error::{ApiError, ApiResult};
 /// Bytes of all large answers together: 64 MiB, sixteen full pages.
 const MOST: usize = 64 << 20;
 /// An answer that is no larger needs no share, so that small ones do not queue behind large ones: on all of the server's
-/// 256 connections that is 16 MiB.
+/// 1,280 connections that is 80 MiB.
 const SMALL: usize = 64 << 10;
 /// Bytes that are counted as one.
 const UNIT: usize = 1 << 10;

@@ -6,8 +6,10 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use bytes::BytesMut;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::domain::FieldError;
 
@@ -17,6 +19,11 @@ use super::quote;
 
 /// The largest body that the API reads, in bytes: a spec with a reply of 1 MiB in base64, and room.
 pub const MAX_BODY: usize = 2 * 1024 * 1024;
+/// Bytes of a body that are read for everybody at once.
+const SMALL_BODY: usize = 64 * 1024;
+/// Larger ones are read so many at a time; the others wait for their turn, as long as a request may take. They are the memory
+/// of a process, whatever runs in it.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(64);
 
 /// The media type of a document.
 pub(super) const JSON: &str = "application/json";
@@ -74,8 +81,16 @@ async fn read_json(request: Request, wanted: &[&str]) -> Result<Value, ApiError>
 }
 
 async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    let body = Limited::new(request.into_body(), MAX_BODY);
-    body.collect().await.map(|whole| whole.to_bytes()).map_err(|cause| body_error(cause.as_ref()))
+    let mut body = Limited::new(request.into_body(), MAX_BODY);
+    let (mut read, mut turn) = (BytesMut::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|cause| body_error(cause.as_ref()))?;
+        read.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
+        if read.len() > SMALL_BODY && turn.is_none() {
+            turn = Some(LARGE_BODIES.acquire().await.map_err(ApiError::internal)?);
+        }
+    }
+    Ok(read.freeze())
 }
 
 /// The layers below may have cut the body short too, so the reason is looked for in the whole chain of causes.

@@ -49,6 +49,7 @@ use crate::store::Recorder;
 use answers::Answers;
 use error::ApiError;
 use events::Readers;
+use expect::Tail;
 use guard::Guard;
 use layers::RequestLimits;
 use metrics::{Metrics, MetricsSnapshot, RequestDurations};
@@ -82,6 +83,7 @@ struct Shared {
     api: Api,
     answers: Answers,
     readers: Readers,
+    tail: Tail,
 }
 
 impl FromRef<Shared> for Api {
@@ -102,10 +104,17 @@ impl FromRef<Shared> for Readers {
     }
 }
 
+impl FromRef<Shared> for Tail {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.tail.clone()
+    }
+}
+
 /// The finished API: every route, inside everything that a request passes through.
 pub fn router(api: Api, guard: Guard) -> Router {
     let durations = RequestDurations::new();
-    let shared = Shared { api: api.clone(), answers: Answers::new(), readers: Readers::new() };
+    let shared =
+        Shared { api: api.clone(), answers: Answers::new(), readers: Readers::new(), tail: Tail::default() };
     let routes = table(&api, &durations).router.with_state(shared);
     layers::wrap(routes, guard, durations, RequestLimits::default())
 }

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::domain::{Charset, ConnectionId};
 use crate::engine::ListenerKey;
-use crate::store::{Filter, ListenerFilter, MessageQuery, MessageRecord, Order, PageRequest, Position};
+use crate::store::{
+    Filter, JournalError, ListenerFilter, MessageQuery, MessageRecord, Order, PageRequest, Position, Recorder,
+};
 
 use super::super::Api;
 use super::super::answers::Answers;
@@ -17,8 +20,8 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::extract::{JsonBody, QueryPairs};
 use super::super::text::Reader;
 use super::super::types::{Expectation, NearView, OutcomeView, Style, UNSAID, parse_expectation};
-use super::super::wait::{Misfits, Waiter};
 use super::judge::Judge;
+use super::tail::{Follower, Tail, TailPage};
 
 /// Messages that are looked at in one go, and their bytes.
 const PAGE: usize = 500;
@@ -30,13 +33,14 @@ const OUTCOME: usize = 13 * (64 << 10);
 pub(in super::super) async fn expect(
     State(api): State<Api>,
     State(answers): State<Answers>,
+    State(tail): State<Tail>,
     query: QueryPairs,
     body: JsonBody,
 ) -> ApiResult<Response> {
     query.finish(&[])?;
     let expectation = parse_expectation(&body.0)?;
     let mut judge = Judge::new(&expectation, charset(&api, &expectation))?;
-    let watched = watch(&api, &expectation, &mut judge).await?;
+    let watched = watch(&api, &tail, &expectation, &mut judge).await?;
     let share = answers.share(OUTCOME).await?;
     let outcome = outcome(&api, judge, &watched).await?;
     if outcome.met {
@@ -65,29 +69,23 @@ struct Watched {
     evicted_before: Option<Position>,
 }
 
-async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiResult<Watched> {
-    let journal = api.recorder.journal();
-    let waiter = Waiter { recorder: &api.recorder, shutdown: &api.shutdown, misfits: Misfits::Stay };
+async fn watch(api: &Api, tail: &Tail, expectation: &Expectation, judge: &mut Judge) -> ApiResult<Watched> {
     let deadline = Instant::now() + expectation.within;
-    let filter = Filter {
-        listener: expectation.listener.clone(),
-        direction: Some(expectation.direction),
-        ..Filter::default()
-    };
-    let look = |after: Position| {
-        let page =
-            PageRequest { order: Order::Ascending, after: Some(after), limit: PAGE, budget: PAGE_BYTES };
-        journal.messages(MessageQuery { connection: expectation.connection, filter: filter.clone(), page })
-    };
-    let mut until = None;
+    let source = Source { recorder: &api.recorder, expectation, follower: tail.follow() };
     let mut peers = judge.asks_for_peer().then(HashMap::new);
     let mut watched =
         Watched { met: false, is_decided: false, next: expectation.after, evicted_before: None };
+    let mut until = None;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (page, next) = waiter.first(left, watched.next, look).await?;
-        watched.evicted_before = page.evicted_before.or(watched.evicted_before);
-        for record in &page.items {
+        // Before the look, so that no change between it and the wait is missed.
+        let mut changed = api.recorder.changed();
+        if until.is_none() && deadline <= Instant::now() {
+            // What is there when the time is over is still looked at, and no more than that.
+            until = Some(api.recorder.newest().await);
+        }
+        let some = source.behind(watched.next).await?;
+        watched.evicted_before = some.evicted_before.or(watched.evicted_before);
+        for record in some.records() {
             let peer = match &mut peers {
                 Some(peers) => peer(api, peers, record).await?,
                 None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -96,17 +94,88 @@ async fn watch(api: &Api, expectation: &Expectation, judge: &mut Judge) -> ApiRe
                 return Ok(Watched { met, is_decided: true, next: record.position, ..watched });
             }
         }
-        watched.next = next;
-        if left.is_zero() && until.is_none() {
-            // What is there when the time is over is still looked at, and no more than that.
-            until = Some(api.recorder.newest().await);
-        }
+        watched.next = some.to;
         if api.shutdown.is_cancelled() {
             return Err(ApiError::shutting_down());
         }
-        if page.items.is_empty() || until.is_some_and(|until| !page.more || next >= until) {
+        if until.is_some_and(|until| watched.next >= until) {
             return Ok(Watched { met: judge.end(), ..watched });
         }
+        if until.is_none() && !some.more {
+            let pause = Instant::now() + source.follower.pause();
+            let again = async {
+                changed.happened().await;
+                sleep_until(pause).await;
+            };
+            let _ = api.shutdown.run_until_cancelled(timeout_at(deadline, again)).await;
+        }
+    }
+}
+
+/// Where messages come from.
+struct Source<'a> {
+    recorder: &'a Recorder,
+    expectation: &'a Expectation,
+    follower: Follower,
+}
+
+/// Some messages that follow each other.
+struct Batch<'a> {
+    read: Read,
+    expectation: &'a Expectation,
+    after: Position,
+    to: Position,
+    /// Whether there was more.
+    more: bool,
+    evicted_before: Option<Position>,
+}
+
+enum Read {
+    Own(Vec<MessageRecord>),
+    Shared(Arc<TailPage>),
+    Nothing,
+}
+
+impl<'a> Source<'a> {
+    /// What comes next behind a position: of what was read for all who wait, or, for who is far behind, of the journal.
+    async fn behind(&self, after: Position) -> Result<Batch<'a>, JournalError> {
+        let (recorder, expectation) = (self.recorder, self.expectation);
+        let newest = recorder.journal().status().newest;
+        let some =
+            |read, to, more, evicted_before| Batch { read, expectation, after, to, more, evicted_before };
+        if Follower::is_near(after, newest) {
+            return Ok(match self.follower.behind(recorder, after).await? {
+                Some(page) => {
+                    let (to, evicted_before) = (page.to, page.evicted_before);
+                    some(Read::Shared(page), to, true, evicted_before)
+                }
+                None => some(Read::Nothing, after, false, None),
+            });
+        }
+        let filter = Filter {
+            listener: expectation.listener.clone(),
+            direction: Some(expectation.direction),
+            ..Filter::default()
+        };
+        let after = Some(after);
+        let page = PageRequest { order: Order::Ascending, after, limit: PAGE, budget: PAGE_BYTES };
+        let query = MessageQuery { connection: expectation.connection, filter, page };
+        let page = recorder.journal().messages(query).await?;
+        let to = page.last.filter(|last| page.more || *last > newest).unwrap_or(newest);
+        Ok(some(Read::Own(page.items), to, true, page.evicted_before))
+    }
+}
+
+impl Batch<'_> {
+    /// Those that the expectation is of.
+    fn records(&self) -> impl Iterator<Item = &MessageRecord> {
+        let all = match &self.read {
+            Read::Own(records) => records.as_slice(),
+            Read::Shared(page) => &page.items,
+            Read::Nothing => &[],
+        };
+        let wanted = |record: &&MessageRecord| record.position > self.after && self.expectation.is_of(record);
+        all.iter().filter(wanted)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct ServerLimits {
     pub linger: Duration,
     /// How long requests may go on when the server stops. 5 s.
     pub grace: Duration,
-    /// Connections at once. 256.
+    /// Connections at once. 1,280: a thousand can wait for what they expect, and others still get in.
     pub connections: usize,
     /// Bytes that are buffered for a connection, and so of a head. 32 KiB: twice what
     /// [`layers`](crate::api::layers) allow, as hyper's own refusal has no body.
@@ -33,7 +33,7 @@ impl Default for ServerLimits {
             write: Duration::from_secs(30),
             linger: Duration::from_secs(1),
             grace: Duration::from_secs(5),
-            connections: 256,
+            connections: 1_280,
             buffer: 32 * 1024,
             pause: (Duration::from_millis(10), Duration::from_secs(1)),
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::{Charset, ConnectionId, Direction, FieldError, MatcherDraft};
-use crate::store::{Cursor, ListenerFilter, Position};
+use crate::store::{Cursor, ListenerFilter, MessageRecord, Position};
 
 use super::fields::{Fields, integer, kind, string};
 use super::list::{as_text, as_text_or_null};
@@ -39,6 +39,20 @@ pub(crate) struct Expectation {
     pub(crate) within: Duration,
     /// The records behind this.
     pub(crate) after: Position,
+}
+
+impl Expectation {
+    /// Whether it is one of the messages in question.
+    pub(crate) fn is_of(&self, record: &MessageRecord) -> bool {
+        let listener = match &self.listener {
+            None => true,
+            Some(ListenerFilter::Id(id)) => record.listener.id == *id,
+            Some(ListenerFilter::Name(name)) => record.listener.name.as_ref() == Some(name),
+        };
+        listener
+            && record.message.direction == self.direction
+            && self.connection.is_none_or(|id| record.message.connection == id)
+    }
 }
 
 /// What of the messages.
