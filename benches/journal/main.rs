@@ -15,6 +15,10 @@
 //! the median and the greatest. "Middle" pages begin at a cursor in the middle of the journal. Searches look for what one
 //! message has, for what none has, for what all have, and for what was sent from one address.
 //!
+//! # What is taken away
+//!
+//! All of it is exported in each form, and told again as events; "MiB" is what came over the wire.
+//!
 //! # What is compared
 //!
 //! `index` writes the same payloads into a table alone, with the blocks of this journal, and with SQLite's full-text index
@@ -25,6 +29,7 @@ mod fill;
 #[path = "../endpoints/http.rs"]
 mod http;
 mod index;
+mod take;
 
 use std::process::ExitCode;
 

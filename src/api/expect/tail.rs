@@ -4,10 +4,12 @@
 //! would be read a thousand times; so whoever comes first reads, and the others find what it read.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{MutexGuard, Notify};
 use tokio::time::{Instant, sleep_until};
 
 use crate::store::{
@@ -34,6 +36,8 @@ struct Shared {
     pages: Mutex<VecDeque<Arc<TailPage>>>,
     /// Who reads holds this; beside it, when the next may.
     turn: tokio::sync::Mutex<Option<Instant>>,
+    /// Somebody has read. All who waited for that look at once: one after the other would be a queue of a thousand.
+    read: Notify,
     followers: AtomicUsize,
 }
 
@@ -72,21 +76,38 @@ impl Follower {
         recorder: &Recorder,
         after: Position,
     ) -> Result<Option<Arc<TailPage>>, JournalError> {
-        if let Some(page) = self.known(after) {
-            return Ok(Some(page));
+        loop {
+            // Before the look, so that nobody who reads between it and the wait is missed.
+            let mut read = pin!(self.0.read.notified());
+            read.as_mut().enable();
+            if let Some(page) = self.known(after) {
+                return Ok(Some(page));
+            }
+            if recorder.journal().status().newest <= after {
+                return Ok(None);
+            }
+            match self.0.turn.try_lock() {
+                Ok(turn) => {
+                    let _told = Told(&self.0.read);
+                    return self.read(turn, recorder, after).await.map(Some);
+                }
+                Err(_) => read.await,
+            }
         }
-        let mut turn = self.0.turn.lock().await;
-        if let Some(page) = self.known(after) {
-            return Ok(Some(page));
-        }
+    }
+
+    /// Reads what comes next, for all.
+    async fn read(
+        &self,
+        mut turn: MutexGuard<'_, Option<Instant>>,
+        recorder: &Recorder,
+        after: Position,
+    ) -> Result<Arc<TailPage>, JournalError> {
         if let Some(earliest) = *turn {
             sleep_until(earliest).await;
         }
         let (journal, began) = (recorder.journal(), Instant::now());
         let newest = journal.status().newest;
-        if newest <= after {
-            return Ok(None);
-        }
         let page =
             PageRequest { order: Order::Ascending, after: Some(after), limit: MESSAGES, budget: BYTES };
         let query = MessageQuery { connection: None, filter: Filter::default(), page };
@@ -99,7 +120,7 @@ impl Follower {
         let mut pages = self.0.pages();
         pages.push_front(Arc::clone(&read));
         pages.truncate(PAGES);
-        Ok(Some(read))
+        Ok(read)
     }
 
     fn known(&self, after: Position) -> Option<Arc<TailPage>> {
@@ -114,8 +135,17 @@ impl Follower {
     }
 }
 
+/// Tells that somebody has read, also when he was interrupted: another reads then.
+struct Told<'a>(&'a Notify);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
+    }
+}
+
 impl Shared {
-    fn pages(&self) -> MutexGuard<'_, VecDeque<Arc<TailPage>>> {
+    fn pages(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<TailPage>>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

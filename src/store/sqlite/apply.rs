@@ -313,29 +313,19 @@ impl Writing<'_, '_> {
 
     /// Writes down how far the journal has come.
     pub(super) fn finish(&mut self) -> rusqlite::Result<()> {
-        self.write_ends()?;
-        let state = &mut *self.state;
-        let (placed_to, has_stale) = (state.unplaced.placed_to, u64::from(state.unplaced.has_stale()));
-        let ends = [state.next, state.bytes, state.messages, state.evicted_to, state.looked_to];
-        let [next, bytes, messages, evicted_to, looked_to] = ends;
-        let journal = [next, bytes, messages, evicted_to, looked_to, placed_to, has_stale];
-        self.statements.journal.execute(journal.map(signed))?;
-        for listener in state.touched.drain(..) {
-            let Some(figures) = state.figures.get_mut(&listener) else { continue };
-            figures.is_touched = false;
-            let [received, sent] = [figures.received, figures.sent];
-            let sums = [figures.connections, received.messages, received.bytes, sent.messages, sent.bytes];
-            let [connections, received_messages, received_bytes, sent_messages, sent_bytes] =
-                sums.map(signed);
-            self.statements.figures.execute([
-                listener,
-                connections,
-                received_messages,
-                received_bytes,
-                sent_messages,
-                sent_bytes,
-            ])?;
-        }
+        let (ends, sums) = (self.newest_ends()?, self.newest_sums()?);
+        let state = &*self.state;
+        self.statements.journal.execute(params![
+            signed(state.next),
+            signed(state.bytes),
+            signed(state.messages),
+            signed(state.evicted_to),
+            signed(state.looked_to),
+            signed(state.unplaced.placed_to),
+            state.unplaced.has_stale(),
+            ends,
+            sums,
+        ])?;
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! The ends of connections, in their own order.
 //!
-//! An end has a position, but no row of its own: those of one transaction stand in one row together, each as four bytes of how
-//! far it is from the first, and eight of where its connection stands. A crowd of clients that leave costs one row a batch.
+//! An end has a position, but no row of its own: some dozen stand in one row together, each as four bytes of how far it is from
+//! the first, and eight of where its connection stands. The newest stand in the row of the journal, which every commit writes
+//! anyway: an end costs no page of its own.
 
 use rusqlite::{Connection as Database, params};
 
@@ -21,6 +22,9 @@ use super::sieve::Sieve;
 /// Bytes of one end.
 const END: usize = 12;
 
+/// Ends that stand in the row of the journal at most: 768 bytes.
+const NEWEST: usize = if cfg!(test) { 3 } else { 64 };
+
 /// Ends that are looked at for one page.
 const LOOKS: usize = 4_096;
 
@@ -34,14 +38,19 @@ impl Writing<'_, '_> {
         self.state.ends.push((position, connection));
     }
 
-    /// Writes the ends of this transaction down.
-    pub(super) fn write_ends(&mut self) -> rusqlite::Result<()> {
+    /// What of the ends goes into the row of the journal. Where that is too much, all of it goes into the table.
+    pub(super) fn newest_ends(&mut self) -> rusqlite::Result<Vec<u8>> {
         let ends = &mut self.state.ends;
-        if let (Some((first, _)), Some((last, _))) = (ends.first(), ends.last()) {
-            self.statements.ends.execute(params![signed(*first), signed(*last), listed(*first, ends)])?;
+        let (Some((first, _)), Some((last, _))) = (ends.first(), ends.last()) else { return Ok(Vec::new()) };
+        let (first, last) = (*first, *last);
+        if ends.len() > NEWEST {
+            self.statements.ends.execute(params![signed(first), signed(last), listed(first, ends)])?;
             ends.clear();
+            return Ok(Vec::new());
         }
-        Ok(())
+        let mut newest = first.to_be_bytes().to_vec();
+        newest.extend(listed(first, ends));
+        Ok(newest)
     }
 
     /// Removes the ends of what is gone: those before the oldest connection that is left are of none.
@@ -70,6 +79,16 @@ fn ends_of(first: u64, listed: &[u8]) -> impl Iterator<Item = End> + '_ {
     })
 }
 
+/// The ends that are not in the table yet.
+pub(super) fn newest_ends(db: &Database) -> rusqlite::Result<Vec<End>> {
+    db.prepare_cached("SELECT newest_ends FROM journal")?.query_row([], |row| {
+        let newest = row.get_ref(0)?.as_blob()?;
+        let split = newest.split_first_chunk::<8>();
+        Ok(split
+            .map_or_else(Vec::new, |(first, listed)| ends_of(u64::from_be_bytes(*first), listed).collect()))
+    })
+}
+
 /// Ends the connections that were open when the process before this one died.
 pub(super) fn end_after_crash(db: &Database, now: Timestamp) -> rusqlite::Result<usize> {
     let transaction = db.unchecked_transaction()?;
@@ -85,15 +104,19 @@ pub(super) fn end_after_crash(db: &Database, now: Timestamp) -> rusqlite::Result
         params![now.as_micros(), CloseReason::Crash.as_str()],
     )?;
     let next = transaction.query_row("SELECT next FROM journal", [], |row| number(row, 0))?;
-    let ends: Vec<End> = (next..).zip(open).collect();
-    let after = next + ends.len() as u64;
-    transaction.execute(
-        "INSERT INTO ends (first, last, listed) VALUES (?1, ?2, ?3)",
-        params![signed(next), signed(after - 1), listed(next, &ends)],
-    )?;
-    transaction.execute("UPDATE journal SET next = ?1", [signed(after)])?;
+    let (crashed, after) = (open.len(), next + open.len() as u64);
+    // Those before them go into the table too, or they would stand behind them there.
+    for ends in [newest_ends(&transaction)?, (next..).zip(open).collect()] {
+        if let (Some((first, _)), Some((last, _))) = (ends.first(), ends.last()) {
+            transaction.execute(
+                "INSERT INTO ends (first, last, listed) VALUES (?1, ?2, ?3)",
+                params![signed(*first), signed(*last), listed(*first, &ends)],
+            )?;
+        }
+    }
+    transaction.execute("UPDATE journal SET next = ?1, newest_ends = x''", [signed(after)])?;
     transaction.commit()?;
-    Ok(ends.len())
+    Ok(crashed)
 }
 
 pub(super) fn end_page(db: &Database, names: &Names, query: &EndQuery) -> rusqlite::Result<Page<EndRecord>> {
@@ -101,36 +124,45 @@ pub(super) fn end_page(db: &Database, names: &Names, query: &EndQuery) -> rusqli
     let (sieve, places) = (Sieve::new(db, &query.filter)?, Places::new(db)?);
     let Position(after) = query.after;
     let (mut items, mut last, mut looks, mut more) = (Vec::new(), None, 0, false);
-    let mut rows = db.prepare_cached(
-        "SELECT first, listed FROM ends
-         WHERE first >= coalesce((SELECT max(first) FROM ends WHERE first <= ?1), 0) ORDER BY first",
-    )?;
-    let mut rows = rows.query([signed(after)])?;
-    'rows: while let Some(row) = rows.next()? {
-        let first = number(row, 0)?;
-        for (position, connection) in ends_of(first, row.get_ref(1)?.as_blob()?) {
-            if position <= after {
-                continue;
-            }
-            if items.len() >= query.limit || looks >= LOOKS {
-                more = true;
-                break 'rows;
-            }
-            looks += 1;
-            last = Some(position);
-            let is_wanted = wanted.is_none_or(|wanted| wanted == Some(connection));
-            // One that is evicted or forgotten has taken its end along.
-            if is_wanted
-                && (sieve.is_open() || sieve.has(db, connection)?)
-                && let Some(owner) = Owner::at(db, names, &places, connection)?
-            {
-                let (_, connection) = owner.record(db, &places, (0, 0), usize::MAX)?;
-                items.push(EndRecord { position: Position(position), connection });
-            }
+    let ends = some_ends(db, after)?;
+    for (position, connection) in ends {
+        if items.len() >= query.limit || looks >= LOOKS {
+            more = true;
+            break;
+        }
+        looks += 1;
+        last = Some(position);
+        let is_wanted = wanted.is_none_or(|wanted| wanted == Some(connection));
+        // One that is evicted or forgotten has taken its end along.
+        if is_wanted
+            && (sieve.is_open() || sieve.has(db, connection)?)
+            && let Some(owner) = Owner::at(db, names, &places, connection)?
+        {
+            let (_, connection) = owner.record(db, &places, (0, 0), usize::MAX)?;
+            items.push(EndRecord { position: Position(position), connection });
         }
     }
     let page =
         PageRequest { order: Order::Ascending, after: Some(query.after), limit: query.limit, budget: 0 };
     let evicted_before = evicted_before(db, page, more, None, |to| Ok(Some(to + 1)))?;
     Ok(Page { items, last: last.map(Position), more, evicted_before })
+}
+
+/// The ends behind a position, and one more than are looked at.
+fn some_ends(db: &Database, after: u64) -> rusqlite::Result<Vec<End>> {
+    let mut rows = db.prepare_cached(
+        "SELECT first, listed FROM ends
+         WHERE first >= coalesce((SELECT max(first) FROM ends WHERE first <= ?1), 0) ORDER BY first",
+    )?;
+    let mut rows = rows.query([signed(after)])?;
+    let mut ends = Vec::new();
+    while let Some(row) = rows.next()? {
+        let some = ends_of(number(row, 0)?, row.get_ref(1)?.as_blob()?);
+        ends.extend(some.filter(|(position, _)| *position > after));
+        if ends.len() > LOOKS {
+            return Ok(ends);
+        }
+    }
+    ends.extend(newest_ends(db)?.into_iter().filter(|(position, _)| *position > after));
+    Ok(ends)
 }

@@ -1,14 +1,16 @@
 //! The listeners that are to be opened again.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::domain::{ListenerId, SelfClose, Tally, Timestamp};
+use crate::domain::{ListenerId, SelfClose, Timestamp};
 
 use super::super::journal::{ListenerFigures, ListenerRecord};
 use super::apply::Writing;
 use super::row::{number, signed};
+use super::sums::{Figures, read_newest};
 
 impl Writing<'_, '_> {
     /// Keeps a listener as it is now. Its figures stay as they were counted.
@@ -50,17 +52,20 @@ impl Writing<'_, '_> {
 pub(super) fn listeners(db: &Connection) -> rusqlite::Result<Vec<ListenerRecord>> {
     let mut kept = db.prepare_cached(
         "SELECT id, spec, host, port, opened_at, closed_at, close_reason, total_at_opening, connections,
-                received_messages, received_bytes, sent_messages, sent_bytes
+                received_messages, received_bytes, sent_messages, sent_bytes, number
          FROM listeners WHERE spec IS NOT NULL ORDER BY id",
     )?;
-    kept.query_map([], listener)?.collect()
+    let newest = read_newest(db)?;
+    kept.query_map([], |row| listener(row, &newest))?.collect()
 }
 
-fn listener(row: &Row<'_>) -> rusqlite::Result<ListenerRecord> {
+fn listener(row: &Row<'_>, newest: &HashMap<i64, Figures>) -> rusqlite::Result<ListenerRecord> {
     let host: String = row.get(2)?;
     let wrong = |_| rusqlite::Error::InvalidColumnType(2, host.clone(), rusqlite::types::Type::Text);
     let (closed_at, reason): (Option<i64>, Option<String>) = (row.get(5)?, row.get(6)?);
     let why = reason.and_then(|word| SelfClose::parse(&word));
+    let own = [number(row, 8)?, number(row, 9)?, number(row, 10)?, number(row, 11)?, number(row, 12)?];
+    let figures = newest.get(&row.get(13)?).copied().unwrap_or(Figures::of(own));
     Ok(ListenerRecord {
         id: ListenerId::from_u128(u128::from_be_bytes(row.get(0)?)),
         spec: row.get(1)?,
@@ -69,9 +74,9 @@ fn listener(row: &Row<'_>) -> rusqlite::Result<ListenerRecord> {
         closed: closed_at.map(Timestamp::from_micros).zip(why),
         total_at_opening: number(row, 7)?,
         figures: ListenerFigures {
-            total: number(row, 8)?,
-            received: Tally { messages: number(row, 9)?, bytes: number(row, 10)? },
-            sent: Tally { messages: number(row, 11)?, bytes: number(row, 12)? },
+            total: figures.connections,
+            received: figures.received,
+            sent: figures.sent,
         },
     })
 }

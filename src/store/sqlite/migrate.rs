@@ -46,7 +46,8 @@ pub(super) fn migrate(db: &Connection, first: Position) -> rusqlite::Result<()> 
     run(db, &MIGRATIONS)?;
     let first = first.0.max(1);
     db.execute(
-        "INSERT INTO journal SELECT 1, ?1, ?1, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM journal)",
+        "INSERT INTO journal (one, first, next, bytes, messages, evicted_to, looked_to, placed_to, has_stale_places)
+         SELECT 1, ?1, ?1, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM journal)",
         [i64::try_from(first).unwrap_or(1)],
     )?;
     Ok(())

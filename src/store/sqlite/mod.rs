@@ -38,6 +38,7 @@ mod sieve;
 mod state;
 mod statements;
 mod status;
+mod sums;
 mod upkeep;
 mod writer;
 

@@ -11,9 +11,11 @@ use crate::domain::{ConnectionId, ListenerId, ListenerRef, Name, Tally};
 
 use super::super::query::Order;
 use super::block::Block;
+use super::ends::newest_ends;
 use super::places::Places;
 use super::placing::Unplaced;
 use super::row::{number, signed};
+use super::sums::{Figures, read_newest, read_own};
 
 /// What the writer knows. It is of the transaction that is under way; after one that failed it is loaded anew.
 pub(super) struct State {
@@ -35,9 +37,9 @@ pub(super) struct State {
     last_name: Option<(Arc<ListenerRef>, Place)>,
     /// By `listeners.number`.
     pub(super) figures: HashMap<i64, Figures>,
-    /// Whose figures changed in this transaction.
-    pub(super) touched: Vec<i64>,
-    /// The ends of the transaction that is under way, which are written with it: their positions and their connections'.
+    /// Whose figures are newer than their own rows.
+    pub(super) newest_sums: Vec<i64>,
+    /// The ends that are not in their table yet: their positions and their connections'.
     pub(super) ends: Vec<(u64, u64)>,
     /// The records since the last block was written.
     pub(super) block: Block,
@@ -69,15 +71,6 @@ pub(super) struct Known {
     pub(super) is_closed: bool,
 }
 
-/// A listener's sums.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Figures {
-    pub(super) connections: u64,
-    pub(super) received: Tally,
-    pub(super) sent: Tally,
-    pub(super) is_touched: bool,
-}
-
 impl State {
     /// What the database says.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
@@ -86,6 +79,7 @@ impl State {
             db.query_row(&format!("SELECT {columns} FROM journal"), [], |row| {
                 Ok([0, 1, 2, 3, 4].map(|column| number(row, column)))
             })?;
+        let figures = read_newest(db)?;
         let mut state = Self {
             next: next?,
             bytes: bytes?,
@@ -96,9 +90,9 @@ impl State {
             open: HashMap::new(),
             names: HashMap::new(),
             last_name: None,
-            figures: HashMap::new(),
-            touched: Vec::new(),
-            ends: Vec::new(),
+            newest_sums: figures.keys().copied().collect(),
+            figures,
+            ends: newest_ends(db)?,
             block: Block::default(),
             unplaced: Unplaced::load(db)?,
             has_doomed: db.query_row("SELECT EXISTS (SELECT 1 FROM doomed)", [], |row| row.get(0))?,
@@ -175,11 +169,11 @@ impl State {
     pub(super) fn figures(&mut self, db: &Connection, listener: i64) -> rusqlite::Result<&mut Figures> {
         let figures = match self.figures.entry(listener) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(load_figures(db, listener)?),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(read_own(db, listener)?),
         };
-        if !figures.is_touched {
-            figures.is_touched = true;
-            self.touched.push(listener);
+        if !figures.is_newer {
+            figures.is_newer = true;
+            self.newest_sums.push(listener);
         }
         Ok(figures)
     }
@@ -238,21 +232,6 @@ fn with_tallies(places: &Places<'_>, mut known: Known) -> rusqlite::Result<Known
         next = newest_first.next_exchange()?;
     }
     Ok(known)
-}
-
-fn load_figures(db: &Connection, listener: i64) -> rusqlite::Result<Figures> {
-    db.query_row(
-        "SELECT connections, received_messages, received_bytes, sent_messages, sent_bytes FROM listeners WHERE number = ?1",
-        [listener],
-        |row| {
-            Ok(Figures {
-                connections: number(row, 0)?,
-                received: Tally { messages: number(row, 1)?, bytes: number(row, 2)? },
-                sent: Tally { messages: number(row, 3)?, bytes: number(row, 4)? },
-                is_touched: false,
-            })
-        },
-    )
 }
 
 fn add_name(db: &Connection, listener: &ListenerRef) -> rusqlite::Result<Place> {

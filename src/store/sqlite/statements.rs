@@ -40,7 +40,7 @@ impl<'db> Statements<'db> {
             )?,
             journal: db.prepare(
                 "UPDATE journal SET next = ?1, bytes = ?2, messages = ?3, evicted_to = ?4, looked_to = ?5,
-                 placed_to = ?6, has_stale_places = ?7",
+                 placed_to = ?6, has_stale_places = ?7, newest_ends = ?8, newest_sums = ?9",
             )?,
             figures: db.prepare(
                 "UPDATE listeners SET connections = ?2, received_messages = ?3, received_bytes = ?4,
