@@ -7,7 +7,7 @@
 //! any floor to its right and none to its left; `tests/architecture.rs` judges it.
 //!
 //! ```text
-//! cli → app → config → api → engine → store → wire → domain
+//! cli → app → config → client → api → engine → store → wire → domain
 //! ```
 //!
 //! | floor | what it is |
@@ -17,6 +17,7 @@
 //! | [`store`] | the journal: where connections and messages are kept and how they are read back |
 //! | [`engine`] | sockets; the only floor that opens data ports |
 //! | [`api`] | the control plane; the only floor that says axum or `StatusCode` |
+//! | [`client`] | the control plane from the other side: a typed client, for tests in Rust and for the command line |
 //! | [`config`], [`telemetry`], [`app`], [`cli`] | the roof: settings, logs, the whole service in one object, the command line |
 //!
 //! # The life of a payload
@@ -37,6 +38,7 @@
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod domain;
 pub mod engine;
