@@ -120,8 +120,7 @@ impl<W: fmt::Write> fmt::Write for Escape<'_, W> {
 }
 
 fn harmless(c: char) -> bool {
-    let reorders =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let reorders = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     !c.is_control() && !reorders
 }
 

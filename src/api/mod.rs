@@ -113,9 +113,9 @@ impl FromRef<Shared> for Tail {
 /// The finished API: every route, inside everything that a request passes through.
 pub fn router(api: Api, guard: Guard) -> Router {
     let durations = RequestDurations::new();
-    let shared =
-        Shared { api: api.clone(), answers: Answers::new(), readers: Readers::new(), tail: Tail::default() };
-    let routes = table(&api, &durations).router.with_state(shared);
+    let table = table(&api, &durations).router;
+    let shared = Shared { api, answers: Answers::new(), readers: Readers::new(), tail: Tail::default() };
+    let routes = table.with_state(shared);
     layers::wrap(routes, guard, durations, RequestLimits::default())
 }
 

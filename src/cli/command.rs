@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::client::Ask;
 use super::{USAGE, backup, health, serve};
 use crate::config::Setting;
 use crate::telemetry::printable;
@@ -27,6 +28,8 @@ enum Commands {
     Health(health::Args),
     /// Copy the journal on disk to a file, while a service records into it or not
     Backup(backup::Args),
+    #[command(flatten)]
+    Ask(Ask),
 }
 
 /// A command that is ready to run.
@@ -37,7 +40,12 @@ pub enum Job {
     Health(health::Health),
     /// `answerback backup`
     Backup(backup::Backup),
+    /// A question to a running service.
+    Ask(Question),
 }
+
+/// What is to be asked.
+pub struct Question(Box<Ask>);
 
 /// Reads the command line, the environment and the file of settings, and starts the log.
 ///
@@ -51,6 +59,7 @@ pub fn prepare(args: impl IntoIterator<Item = OsString>) -> Result<Job, ExitCode
         }
         Ok(Cli { command: Commands::Health(args) }) => health::prepare(args).map(Job::Health),
         Ok(Cli { command: Commands::Backup(args) }) => backup::prepare(args).map(Job::Backup),
+        Ok(Cli { command: Commands::Ask(ask) }) => Ok(Job::Ask(Question(Box::new(ask)))),
         Err(help_or_fault) => {
             // Nobody is left to tell when the stream is closed.
             let _ = help_or_fault.print();
@@ -66,6 +75,7 @@ impl Job {
             Self::Serve(serve) => serve.run().await,
             Self::Health(health) => health.run().await,
             Self::Backup(backup) => backup.run().await,
+            Self::Ask(Question(ask)) => ask.run().await,
         }
     }
 }
@@ -77,7 +87,7 @@ pub fn fail(fault: &str) -> ExitCode {
 }
 
 /// The commands, with each setting's default and variable in its help: from the list of settings, so they are true.
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let with_origin = |arg: Arg| match Setting::find(arg.get_id().as_str()) {
         Some(setting) => {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

@@ -47,12 +47,17 @@ pub(super) fn prepare(args: Args) -> Result<Health, ExitCode> {
     let variable = || std::env::var("ANSWERBACK_URL").ok().filter(|url| !url.is_empty());
     let authority = match args.url.or_else(variable) {
         Some(url) => authority(&url),
-        None => address_of(config::listen_address(&Inputs::of_process(Vec::new(), None))),
+        None => default_authority(),
     };
     authority.map(|authority| Health { authority }).map_err(|fault| {
         complain(&fault);
         ExitCode::from(USAGE)
     })
+}
+
+/// Where the API would be of a service that was started here.
+pub(super) fn default_authority() -> Result<String, String> {
+    address_of(config::listen_address(&Inputs::of_process(Vec::new(), None)))
 }
 
 fn authority(url: &str) -> Result<String, String> {

@@ -23,7 +23,7 @@ pub(super) fn authority(url: &str) -> Result<String, String> {
 }
 
 /// A part of a path or a query, with everything escaped that has a meaning there.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

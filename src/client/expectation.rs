@@ -16,18 +16,18 @@ pub struct Expectation(Value);
 
 impl Expectation {
     /// A message like this comes.
-    pub fn message(matcher: Value) -> Self {
-        Self(json!({"match": matcher}))
+    pub fn message(matcher: impl Into<Value>) -> Self {
+        Self(json!({"match": matcher.into()}))
     }
 
     /// No message like this comes.
-    pub fn never(matcher: Value) -> Self {
-        Self(json!({"match": matcher, "never": true}))
+    pub fn never(matcher: impl Into<Value>) -> Self {
+        Self(json!({"match": matcher.into(), "never": true}))
     }
 
     /// On one connection, messages like these come one after the other.
-    pub fn sequence(matchers: Vec<Value>) -> Self {
-        Self(json!({"sequence": matchers}))
+    pub fn sequence(matchers: impl IntoIterator<Item = Value>) -> Self {
+        Self(json!({"sequence": matchers.into_iter().collect::<Vec<_>>()}))
     }
 
     /// A field of the API, by its name.

@@ -230,6 +230,23 @@ impl Client {
         }
     }
 
+    /// The same as the API tells it: whether it was met, and the outcome.
+    ///
+    /// # Errors
+    /// No answer, or one that is another error.
+    pub(crate) async fn expect_json(&self, expectation: Expectation) -> Result<(bool, Value), Error> {
+        let patience = PATIENCE + expectation.waits();
+        let asked = self.answer(Method::POST, "/expect".to_owned(), Some(expectation.json()), patience);
+        match asked.await {
+            Ok(mut answer) => Ok((true, answer.json().await?)),
+            Err(Error::Problem(mut problem)) => match problem.expectation.take() {
+                Some(outcome) => Ok((false, outcome)),
+                None => Err(Error::Problem(problem)),
+            },
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// A problem with what came of an expectation is that it was not met.
     fn unmet(&self, mut problem: Problem) -> Error {
         match problem.expectation.take().map(serde_json::from_value) {

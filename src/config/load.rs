@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
+use super::document::Format;
 use super::error::ConfigError;
 use super::layers::Inputs;
 use super::settings::Config;
@@ -27,6 +30,15 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
         config.listeners = read::listeners(&listeners, &config)?;
     }
     Ok(Loaded { config, warnings: merged.warnings })
+}
+
+/// What a file says, as JSON; the name says in which language it is.
+///
+/// # Errors
+/// What is wrong with it, with the line.
+pub fn read_document(path: &Path, text: &str) -> Result<Map<String, Value>, String> {
+    let document = Format::of(path).parse(text);
+    document.map(|document| document.members).map_err(|fault| format!("{}: {fault}", path.display()))
 }
 
 /// Reads the text of a file as if it were the only layer; the name says in which language it is.

@@ -25,7 +25,7 @@ mod tests;
 pub use alone::{data_dir, listen_address};
 pub use error::{ConfigError, Fault};
 pub use layers::Inputs;
-pub use load::{Loaded, load, read_text};
+pub use load::{Loaded, load, read_document, read_text};
 pub use log_filter::LogFilter;
 pub use names::{SETTINGS, Setting};
 pub use settings::{Config, JournalSetting, LogFormat, Secret, TokenSetting};

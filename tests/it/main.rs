@@ -3,6 +3,7 @@
 
 mod backup;
 mod changes;
+mod cli;
 mod clients;
 mod config;
 mod connections;

@@ -1,0 +1,128 @@
+//! `answerback export`: records to take away.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use super::connections::Filter;
+use super::remote::{Done, Fault, Remote};
+use crate::client::{Download, ExportFormat};
+use crate::telemetry::printable;
+
+const AFTER_HELP: &str = "\
+The form is that of the file's name: .pcapng for Wireshark and tshark, .ndjson or .jsonl, .txt for a hexdump; --format says it \
+otherwise. FILE is there only once it is complete. `-` is standard output.
+
+Examples:
+  answerback export monday.pcapng
+  answerback export --listener gate --since 2026-11-27T00:00:00Z gate.ndjson
+  answerback export --contains LOGIN --format hexdump - | less";
+
+/// How often the bar moves: how much there is to come is not known.
+const TICK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(in super::super) struct Args {
+    /// Where to; `-` is standard output
+    file: PathBuf,
+    /// pcapng, ndjson or hexdump
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Done {
+        let format = form(self.format.as_deref(), &self.file)?;
+        let is_output = self.file == Path::new("-");
+        if is_output && format == ExportFormat::Pcapng && io::stdout().is_terminal() {
+            return Err(Fault::Usage("a capture file on a terminal is no use: give it a name".to_owned()));
+        }
+        if !is_output && self.file.exists() && !self.force {
+            return Err(Fault::Failed(format!(
+                "{} is there already; --force replaces it",
+                self.file.display()
+            )));
+        }
+        let download = self.remote.client()?.export(format, &self.filter.query()).await?;
+        if is_output {
+            save(download, &mut io::stdout().lock()).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let began = Instant::now();
+        let bytes = save_file(download, &self.file).await?;
+        let took = began.elapsed().as_secs_f64().max(0.001);
+        let rate = HumanBytes((bytes as f64 / took) as u64);
+        let name = printable(&self.file.display().to_string());
+        self.remote.screen().line(&format!("{name}: {} at {rate}/s", HumanBytes(bytes)))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn form(said: Option<&str>, file: &Path) -> Result<ExportFormat, Fault> {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    match said.or(extension) {
+        Some("pcapng" | "pcap") => Ok(ExportFormat::Pcapng),
+        Some("ndjson" | "jsonl") => Ok(ExportFormat::Ndjson),
+        Some("hexdump" | "txt") => Ok(ExportFormat::Hexdump),
+        Some(other) if said.is_some() => {
+            Err(Fault::Usage(format!("--format {other}: it is pcapng, ndjson or hexdump")))
+        }
+        _ => Err(Fault::Usage("say in which form: --format pcapng, ndjson or hexdump".to_owned())),
+    }
+}
+
+/// Into a file beside it first, which then takes its name.
+async fn save_file(download: Download, file: &Path) -> Result<u64, Fault> {
+    let failed = |fault: io::Error| Fault::Failed(format!("{}: {fault}", file.display()));
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut writer = BufWriter::new(File::create(&part).map_err(failed)?);
+    let saved = save(download, &mut writer).await;
+    let saved = saved.and_then(|bytes| {
+        writer.flush().map_err(failed)?;
+        fs::rename(&part, file).map_err(failed)?;
+        Ok(bytes)
+    });
+    if saved.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    saved
+}
+
+/// Piece by piece, with a bar on standard error if that is a terminal.
+async fn save(mut download: Download, to: &mut impl Write) -> Result<u64, Fault> {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {bytes} {bytes_per_sec} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    let mut bytes = 0;
+    let saved = loop {
+        match download.piece().await {
+            Ok(Some(piece)) => {
+                if let Err(fault) = to.write_all(&piece) {
+                    break Err(Fault::from(fault));
+                }
+                bytes += piece.len() as u64;
+                bar.set_position(bytes);
+            }
+            Ok(None) => break Ok(bytes),
+            Err(fault) => break Err(fault.into()),
+        }
+    };
+    bar.finish_and_clear();
+    saved
+}
