@@ -5,26 +5,15 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::body::Bytes;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
-};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get};
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 
+use super::compiled::Document;
 use super::error::ApiError;
 use super::extract::PathParam;
 
 const OPENAPI_YAML: &str = include_str!("../../openapi.yaml");
-
-/// The page may load what this service serves, and nothing else; no script may write HTML.
-const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
-);
 
 macro_rules! asset {
     ($name:literal, $media:literal) => {
@@ -43,7 +32,7 @@ const ASSETS: [(&str, &str, &[u8]); 5] = [
 
 /// `GET /openapi.yaml`.
 pub(super) fn yaml<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
-    serve(Document::new("application/yaml", OPENAPI_YAML.as_bytes()))
+    Document::new("application/yaml", OPENAPI_YAML.as_bytes()).serve()
 }
 
 /// `GET /openapi.json`.
@@ -59,7 +48,7 @@ pub(super) fn json<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
 
 /// `GET /docs`.
 pub(super) fn docs<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
-    serve(Document::new("text/html; charset=utf-8", include_bytes!("docs/index.html").as_slice()))
+    Document::new("text/html; charset=utf-8", include_bytes!("docs/index.html").as_slice()).serve()
 }
 
 /// `GET /docs/{asset}`.
@@ -74,74 +63,24 @@ pub(super) fn asset<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
     })
 }
 
-/// `GET /`: leads to the page.
-pub(super) fn home<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
-    get(|| async { (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, "/docs")]) })
-}
-
 fn convert() -> Result<Document, String> {
     let value: serde_json::Value = serde_norway::from_str(OPENAPI_YAML).map_err(|e| e.to_string())?;
     let text = serde_json::to_vec(&value).map_err(|e| e.to_string())?;
     Ok(Document::new("application/json", text))
 }
 
-fn serve<S: Clone + Send + Sync + 'static>(document: Document) -> MethodRouter<S> {
-    let document = Arc::new(document);
-    get(move |headers: HeaderMap| async move { document.answer(&headers) })
-}
-
-/// Something that does not change while the process lives.
-struct Document {
-    media: &'static str,
-    bytes: Bytes,
-    etag: HeaderValue,
-}
-
-impl Document {
-    fn new(media: &'static str, bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        let digest = HEXLOWER.encode(&Sha256::digest(&bytes)[..16]);
-        let etag =
-            HeaderValue::from_str(&format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { media, bytes, etag }
-    }
-
-    /// A browser keeps it, but asks each time whether it is still true: the next version has the same names.
-    fn answer(&self, request: &HeaderMap) -> Response {
-        let caching = [(ETAG, self.etag.clone()), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-        if self.is_held_by(request) {
-            return (StatusCode::NOT_MODIFIED, caching).into_response();
-        }
-        let media = [(CONTENT_TYPE, HeaderValue::from_static(self.media))];
-        let mut answer = (caching, media, self.bytes.clone()).into_response();
-        // Only a page has a policy of its own; the layers give the others theirs.
-        if self.media.starts_with("text/html") {
-            answer.headers_mut().insert(CONTENT_SECURITY_POLICY, DOCS_POLICY);
-        }
-        answer
-    }
-
-    /// Tags compare weakly here (RFC 9110, section 13.1.2), so a `W/` that a proxy put before one does not count.
-    fn is_held_by(&self, request: &HeaderMap) -> bool {
-        let held = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        held.flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == self.etag.as_bytes())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::Router;
-    use axum::body::Body;
-    use axum::http::Request;
+    use axum::body::{Body, Bytes};
+    use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+    use axum::http::{Request, StatusCode};
     use tower::ServiceExt;
 
     use super::*;
 
     async fn ask(path: &str, tag: Option<&str>) -> (StatusCode, HeaderMap, Bytes) {
         let router: Router = Router::new()
-            .route("/", home())
             .route("/openapi.yaml", yaml())
             .route("/openapi.json", json())
             .route("/docs", docs())
@@ -199,11 +138,5 @@ mod tests {
             }
             assert_eq!(ask(path, Some("\"x\"")).await.0, StatusCode::OK);
         }
-    }
-
-    #[tokio::test]
-    async fn the_root_leads_to_the_page() {
-        let (status, headers, _) = ask("/", None).await;
-        assert_eq!((status, &headers[LOCATION]), (StatusCode::TEMPORARY_REDIRECT, &"/docs".parse().unwrap()));
     }
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod answers;
+mod compiled;
 mod config;
 mod connections;
 mod contract;
@@ -32,6 +33,7 @@ pub mod server;
 mod talk;
 mod text;
 pub mod types;
+mod ui;
 mod wait;
 
 use std::sync::Arc;
@@ -155,7 +157,8 @@ fn table(api: &Api, durations: &RequestDurations) -> Table {
         .route("GET", "/openapi.json", contract::json())
         .route("GET", "/docs", contract::docs())
         .route("GET", "/docs/{asset}", contract::asset())
-        .route("GET", "/", contract::home())
+        .route("GET", "/", ui::index())
+        .route("GET", "/ui/{hash}/{asset}", ui::asset())
 }
 
 #[derive(Default)]

@@ -269,6 +269,8 @@ fn a_token_is_asked_for_where_data_is_to_be_had() {
         ("GET /openapi.json", "", OK),
         ("GET /docs", "", OK),
         ("GET /docs/app.js", "", OK),
+        ("GET /ui/0/app.js", "", OK),
+        ("GET /ui", "", 401),
         ("GET /docsx", "", 401),
         ("GET /", "", OK),
     ];

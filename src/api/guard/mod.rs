@@ -12,7 +12,7 @@
 //!    `same-origin` or `none`; only following a link to here (a top-level GET) is let through. There are no CORS
 //!    headers, so a preflight ends here as well.
 //! 3. **Token** (401), if there is one: `Authorization: Bearer`, compared as SHA-256 digests in constant time. Health,
-//!    readiness, the contract and its reader are open: they tell nothing about anybody's data.
+//!    readiness, the contract, its reader and the page are open: they tell nothing about anybody's data.
 //! 4. **Content type** (415): what changes something and has a body must say that it is JSON. No form can say that.
 //!
 //! A POST or DELETE without a body and without a `Content-Type` passes the last check, so that `curl -X POST …/reset`

@@ -75,11 +75,11 @@ fn sent(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii())
 }
 
-/// What tells nothing of anybody's data: probes, the contract and its reader.
+/// What tells nothing of anybody's data: probes, the contract, its reader and the page.
 fn is_open(method: &Method, path: &str) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let open = matches!(path, "/" | "/healthz" | "/readyz" | "/openapi.yaml" | "/openapi.json" | "/docs");
-    reads && (open || path.starts_with("/docs/"))
+    reads && (open || path.starts_with("/docs/") || path.starts_with("/ui/"))
 }
 
 #[cfg(test)]
