@@ -180,3 +180,26 @@ async fn however_much_there_is_it_comes_whole() {
         .collect();
     assert_eq!(texts, (0..300).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn one_connection_can_be_taken_away_alone() {
+    let app = TestApp::start().await;
+    let listener = app.open(json!({"encoding": "utf-8", "reply": "ok"})).await;
+    for text in ["one", "two", "three"] {
+        let mut peer = app.connect(&listener).await;
+        peer.send(text).await;
+        peer.read_to_end().await;
+    }
+    let all = app.get("/connections").await.expect(200).json();
+    let id = all["items"][1]["id"].as_str().unwrap();
+    let lines = export(&app, "ndjson", &format!("&connection={id}")).await;
+    let lines: Vec<Value> =
+        std::str::from_utf8(&lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| &line["type"]).collect::<Vec<_>>(), ["connection", "message", "message"]);
+    assert_eq!((&lines[0]["id"], &lines[1]["text"]), (&all["items"][1]["id"], &json!("two")));
+    let nobody = "/export?format=pcapng&connection=01980000-0000-7000-8000-000000000000";
+    app.get(nobody).await.problem(404, "not-found");
+    for wrong in ["connection=two", &format!("connection={id}&listener=gate&state=open")] {
+        app.get(&format!("/export?format=ndjson&{wrong}")).await.expect(422);
+    }
+}

@@ -17,9 +17,10 @@ use crate::store::{
 };
 
 use super::super::Api;
+use super::super::connections::find;
 use super::super::error::ApiResult;
-use super::super::extract::QueryPairs;
-use super::super::types::{ExportFormat, parse_export};
+use super::super::extract::{PathParam, QueryPairs};
+use super::super::types::{ExportFormat, ExportRequest, parse_export};
 use super::hexdump::Hexdump;
 use super::ndjson;
 use super::pcapng::Pcapng;
@@ -32,7 +33,7 @@ const PIECE: usize = 256 << 10;
 
 /// `GET /export`
 pub(in super::super) async fn export(State(api): State<Api>, query: QueryPairs) -> ApiResult<Response> {
-    let (format, filter) = parse_export(query)?;
+    let ExportRequest { format, connection, filter } = parse_export(query)?;
     let (media_type, name) = match format {
         ExportFormat::Pcapng => ("application/vnd.tcpdump.pcap", "answerback.pcapng"),
         ExportFormat::Ndjson => ("application/x-ndjson", "answerback.ndjson"),
@@ -40,7 +41,10 @@ pub(in super::super) async fn export(State(api): State<Api>, query: QueryPairs) 
     };
     // What comes later is not in it: who writes faster than this is read must not make it endless.
     let until = api.recorder.newest().await;
-    let export = Export::new(Arc::clone(&api.recorder), filter, format, until);
+    let mut export = Export::new(Arc::clone(&api.recorder), filter, format, until);
+    if let Some(id) = connection {
+        export.only(find(&api, &PathParam(id.to_string()), 0, 0).await?);
+    }
     // The first piece is read before the answer begins: a journal that cannot be read is an error, and no empty file.
     let begun = export.next().await?;
     let next = |begun: Option<(Bytes, Export)>| async move {
@@ -89,6 +93,12 @@ impl Export {
         };
         let (queue, after) = (VecDeque::new(), Some(Position::START));
         Self { recorder, filter, until, writer, queue, after, current: None, out }
+    }
+
+    /// Makes it an export of this connection alone.
+    fn only(&mut self, connection: ConnectionRecord) {
+        self.queue.push_back(connection);
+        self.after = None;
     }
 
     /// Some more of it, and the rest; `None` when there is no more.

@@ -1,7 +1,7 @@
 //! What is to be taken away, and in which form.
 
 use crate::api::extract::QueryPairs;
-use crate::domain::FieldError;
+use crate::domain::{ConnectionId, FieldError};
 use crate::store::Filter;
 
 use super::query::{ListOf, Parameters, word};
@@ -17,11 +17,26 @@ pub(crate) enum ExportFormat {
     Hexdump,
 }
 
-/// Reads the query of an export: its format, and the filters of a list of connections.
+/// What is to be taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExportRequest {
+    /// In which form.
+    pub(crate) format: ExportFormat,
+    /// This connection alone.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Or those that fit.
+    pub(crate) filter: Filter,
+}
+
+/// Filters, which mean nothing where one connection is named.
+const OTHERS: [&str; 8] =
+    ["listener", "peer", "state", "direction", "since", "until", "contains", "contains_hex"];
+
+/// Reads the query of an export: its format, and one connection or the filters of a list of them.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn parse_export(query: QueryPairs) -> Result<(ExportFormat, Filter), Vec<FieldError>> {
+pub(crate) fn parse_export(query: QueryPairs) -> Result<ExportRequest, Vec<FieldError>> {
     let formats = [
         ("pcapng", ExportFormat::Pcapng),
         ("ndjson", ExportFormat::Ndjson),
@@ -33,6 +48,15 @@ pub(crate) fn parse_export(query: QueryPairs) -> Result<(ExportFormat, Filter), 
     if !is_there {
         parameters.wrong("format", "is required: pcapng, ndjson or hexdump");
     }
-    let filter = parameters.filter(ListOf::Connections, None);
-    parameters.finish().map(|()| (format.unwrap_or(ExportFormat::Ndjson), filter))
+    let connection = parameters.read("connection", |text| {
+        ConnectionId::parse(text).ok_or_else(|| "must be the id of a connection".to_owned())
+    });
+    let filter = if connection.is_some() {
+        parameters.refuse(&OTHERS, "connection");
+        Filter::default()
+    } else {
+        parameters.filter(ListOf::Connections, None)
+    };
+    let format = format.unwrap_or(ExportFormat::Ndjson);
+    parameters.finish().map(|()| ExportRequest { format, connection, filter })
 }

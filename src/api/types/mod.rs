@@ -37,7 +37,7 @@ pub use talk::{HungUpView, SentView};
 
 pub(super) use event::{EventRequest, parse_events};
 pub(super) use expect::{Expectation, NearView, OutcomeView, UNSAID, What, parse_expectation};
-pub(super) use export::{ExportFormat, parse_export};
+pub(super) use export::{ExportFormat, ExportRequest, parse_export};
 pub(super) use message::{PayloadForm, Reading, Style};
 pub(super) use query::{
     ListOf, ListRequest, PAGE_BYTES, parse_direction, parse_filter, parse_flag, parse_list, parse_style,

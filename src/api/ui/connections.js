@@ -133,9 +133,9 @@ function grow(tally, told) {
 
 /** The first that the client said, or else that it was told. */
 function say(row, message) {
-  if (message.malformed && message.direction === "received") row.malformed = true;
   const first = row.spoke === null || (row.spoke === "sent" && message.direction === "received");
   if (!first || !message.text) return;
   row.spoke = message.direction;
+  row.malformed = message.malformed;
   row.text = line(message.text, 200);
 }

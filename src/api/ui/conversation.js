@@ -16,7 +16,7 @@ const KEPT = 1500;
 /** How often what the stream does not tell is asked for, in milliseconds. */
 const POLL = 2000;
 /** Where a line has room for sixteen bytes: in pixels, alone and beside the text. */
-const ROOM = { hex: 560, both: 800 };
+const ROOM = { hex: 560, both: 640 };
 
 export class Conversation {
   /** `known(id)` is the row of a connection in the list; `covered(id)` says whether the stream tells of it; `close()` leaves. */

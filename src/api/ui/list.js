@@ -26,8 +26,8 @@ export class List {
     this.box = el("div.rows", { role: "listbox", tabindex: 0, id: "rows", "aria-label": t("Connections") }, this.rail);
     this.fresh = el("button.fresh", { type: "button", hidden: true, onclick: () => this.top() });
     this.head = el("div.row.head", { "aria-hidden": "true" },
-      el("span"), el("span.time", t("opened")), el("span.peer", t("peer")), el("span.at", t("listener")),
-      el("span.rx", t("received")), el("span.tx", t("sent")), el("span.end", t("ended")), el("span.said", t("first text")));
+      cell("time", t("opened")), cell("peer", t("peer")), cell("at", t("listener")), cell("rx", t("received")),
+      cell("tx", t("sent")), cell("end", t("ended")), cell("said", t("first text")));
     this.node = el("div.list", this.head, this.box, this.fresh);
     this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.rail.addEventListener("click", (event) => this.clicked(event));
@@ -80,10 +80,11 @@ export class List {
     const first = Math.max(0, Math.floor(box.scrollTop / height) - 4);
     const last = Math.min(rows.length, Math.ceil((box.scrollTop + box.clientHeight) / height) + 4);
     const shown = new Set();
+    let above = null;
     for (let n = first; n < last; n += 1) {
       const row = rows[rows.length - 1 - n];
       shown.add(row.id);
-      this.show(row, n, rows.length);
+      above = this.show(row, n, rows.length, above);
     }
     for (const [id, node] of this.nodes) {
       if (shown.has(id)) continue;
@@ -97,12 +98,14 @@ export class List {
     if (last > rows.length - 30) this.more();
   }
 
-  show(row, n, total) {
+  /** Elements stand in the order in which they are seen: that is how they are read aloud. */
+  show(row, n, total, above) {
     let node = this.nodes.get(row.id);
     if (!node) {
       node = blank(row);
       this.nodes.set(row.id, node);
-      this.rail.append(node);
+      if (above) above.after(node);
+      else this.rail.prepend(node);
     }
     if (node.place !== n) {
       node.place = n;
@@ -114,13 +117,14 @@ export class List {
       node.setAttribute("aria-setsize", this.model.older === null ? total : -1);
     }
     const active = row.id === this.active;
-    if (node.version === row.version && node.active === active) return;
+    if (node.version === row.version && node.active === active) return node;
     node.version = row.version;
     if (node.active !== active) {
       node.active = active;
       node.setAttribute("aria-selected", String(active));
     }
     write(node, row);
+    return node;
   }
 
   clicked(event) {
@@ -162,15 +166,20 @@ export class List {
   }
 }
 
+const cell = (name, text) => el(`span.${name}`, text);
+
+/** A row: two lines, which lie beside each other where there is room. */
 function blank(row) {
-  const parts = ["dot", "time", "peer", "at", "rx", "tx", "end", "said"];
-  const cells = Object.fromEntries(parts.map((part) => [part, el(`span.${part}`)]));
-  const node = el("div.row", { role: "option", id: `row-${row.id}`, "aria-selected": "false", "data-id": row.id }, Object.values(cells));
+  const parts = ["peer", "at", "time", "rx", "tx", "said", "end"];
+  const cells = Object.fromEntries(parts.map((part) => [part, cell(part)]));
+  const node = el("div.row", { role: "option", id: `row-${row.id}`, "aria-selected": "false", "data-id": row.id },
+    el("span.dot"), el("span.line", parts.slice(0, 3).map((part) => cells[part])), el("span.line", parts.slice(3).map((part) => cells[part])));
   node.cells = cells;
   node.version = -1;
   cells.time.textContent = clock(row.opened / 1000);
   cells.time.title = moment(row.opened / 1000);
   cells.peer.textContent = row.from;
+  cells.peer.title = row.from;
   cells.at.textContent = row.at;
   return node;
 }

@@ -24,12 +24,12 @@ export function messageNodes(message, { show, columns, before }) {
   const silence = before !== null && at - before > SILENCE && el("p.silence", t("{time} later", { time: span(at - before) }));
   const arrow = message.direction === "received" ? "↓" : "↑";
   const named = `${t(message.direction)} #${message.seq}`;
-  const head = el("header",
+  const head = el("header", el("div.facts",
     el("span.who", { "aria-hidden": "true" }, arrow), el("b.who", named),
     el("span", { title: `${exact(message.size)} B` }, t("{n} bytes", { n: exact(message.size) })),
     el("time", { datetime: message.at, title: `${message.at} · ${t("byte {n} of the stream", { n: exact(message.offset) })}` }, clock(at / 1000)),
     before !== null && el("span.delta", { title: t("since what came before") }, `+${span(Math.max(0, at - before))}`),
-    badges(message),
+    badges(message)),
     menuButton(t("Copy"), () => copies(() => bytes, () => message.text), { "aria-label": t("Copy {what}", { what: named }) }));
   const body = el(`div.body.${show}`);
   fill(body, message, bytes, { show, columns, limit: FIRST });

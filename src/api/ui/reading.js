@@ -26,7 +26,7 @@ export function showField(value, choose) {
   const choice = (name, label) => el("label", el("input", {
     type: "radio", name: "show", value: name, checked: name === value, onchange: () => choose(name),
   }), el("span", label));
-  return el("div.choice", { role: "radiogroup", "aria-label": t("View") }, choice("both", t("both")), choice("hex", "hex"), choice("text", t("text")));
+  return el("div.choice", { role: "radiogroup", "aria-label": t("View") }, choice("both", t("both")), choice("hex", t("hex")), choice("text", t("text")));
 }
 
 /** The encoding of the text; empty is the listener's own. */

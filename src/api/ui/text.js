@@ -10,11 +10,12 @@ const EACH = new RegExp(`[${UNSEEN}]`, "gu");
 /** More marks than this on one letter are a way to draw over other lines. */
 const PILED = /(\p{M}{4})\p{M}+/gu;
 
-/** How one unseen character is written. */
+const SHORT = { "\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+
+/** How one unseen character is written: as in source code. Few fonts have pictures of control characters. */
 export function name(character) {
   const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
+  if (code < 0x80) return SHORT[character] ?? `\\x${code.toString(16).padStart(2, "0")}`;
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
@@ -31,7 +32,7 @@ export function nodes(text) {
     if (part === "") return;
     if (n % 2 === 0) parts.push(part);
     else if (part[0] === "\ufffd") parts.push(el("span.bad", part));
-    else if (part === "\r\n") parts.push(el("span.unseen", "\u240d\u240a"), "\n");
+    else if (part === "\r\n") parts.push(el("span.unseen", "\\r\\n"), "\n");
     else parts.push(el("span.unseen", name(part)), part === "\n" ? "\n" : "");
   });
   return parts;
