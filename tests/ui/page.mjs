@@ -59,7 +59,7 @@ test("a port is opened in one line, and its reply is changed under a live client
   const spec = JSON.parse(await tab.inputValue("dialog textarea"));
   await tab.fill("dialog textarea", JSON.stringify({ ...spec, rules: [{ when: { equals: "PING" }, reply: "PONG" }], colour: 1 }));
   await tab.click("dialog .primary");
-  assert.match(await tab.textContent("dialog .fault"), /colour/);
+  await tab.waitForSelector("dialog .fault:has-text('colour')");
   await tab.fill("dialog textarea", JSON.stringify({ ...spec, rules: [{ when: { equals: "PING" }, reply: "PONG" }] }));
   await tab.click("dialog .primary");
   await tab.waitForSelector("dialog", { state: "detached" });
@@ -145,11 +145,11 @@ test("bytes are read in another encoding and framing, and the view survives a re
   assert.match(tab.url(), /encoding=utf-8/);
   await tab.keyboard.press("Escape");
   await visit(listener, "one\ntwo\nthree");
-  await rows(tab).first().click();
+  await row(tab, "one\\ntwo").click();
   await tab.selectOption(".tools [aria-label=Framing]", "delimiter:0a");
   await tab.locator(".flow .received").filter({ hasText: "two" }).waitFor();
   assert.equal(await tab.locator(".flow .received").count(), 3);
-  await tab.locator(".note.near").filter({ hasText: "frame incomplete" }).waitFor();
+  await tab.locator(".note.near").filter({ hasText: "frame incomplete" }).first().waitFor();
   await tab.keyboard.press("2");
   await tab.waitForSelector(".body.hex .gutter");
   await tab.reload();
@@ -209,7 +209,11 @@ test("all of it can be reached with the keyboard", async (t) => {
   assert.equal(await row(tab, "while paused").count(), 0);
   await tab.keyboard.press("p");
   await row(tab, "while paused").waitFor();
+  await rows(tab).first().click();
+  await messages(tab).first().waitFor();
   await tab.goBack();
+  await tab.waitForSelector("body:not(.talking)");
+  await tab.goForward();
   await messages(tab).first().waitFor();
   assert.deepEqual(tab.faults, []);
 });

@@ -57,11 +57,14 @@ const tabs = ["listeners", "connections", "conversation"].map((name) =>
   el("button", { type: "button", "data-pane": name, onclick: () => show(name) }, t({ listeners: "Listeners", connections: "Connections", conversation: "Conversation" }[name])));
 
 document.getElementById("top").append(
-  el("a.brand", { href: "#", onclick: (event) => { event.preventDefault(); look({ q: "", c: "" }); } }, el("span.mark", { "aria-hidden": "true" }), "answerback"),
   search.node, status, pauser,
   el("button.quiet.language", { type: "button", lang: language === "zh" ? "en" : "zh-Hans", onclick: () => speak(language === "zh" ? "en" : "zh") }, language === "zh" ? "English" : "中文"),
   el("a.quiet", { href: "/docs" }, "API"),
   button(t("Keys and help"), help, { icon: "help", class: "quiet" }));
+document.querySelector(".brand").addEventListener("click", (event) => {
+  event.preventDefault();
+  look({ q: "", c: "" });
+});
 document.getElementById("main").append(listeners.node, el("section.middle", { "aria-label": t("Connections") }, list.node, empty), grip(), conversation.node);
 document.getElementById("tabs").append(...tabs);
 

@@ -24,7 +24,7 @@ export function tryLines(listener) {
 
 /** A line to be typed, with a button that copies it. */
 export function typeLine(text) {
-  return el("div.type", el("code", text), button(t("Copy"), () => copy(text), { icon: "copy", class: "quiet" }));
+  return el("div.type", el("code", { tabindex: 0 }, text), button(t("Copy"), () => copy(text), { icon: "copy", class: "quiet" }));
 }
 
 /** Opens 8080, or where somebody has that, whatever port is free. */
