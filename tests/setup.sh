@@ -5,13 +5,16 @@
 #   tests/setup.sh packages   only the system's packages (the one part that needs root)
 #
 # System packages come from apt (Debian, Ubuntu). Everything else goes to tests/.tools, which git
-# ignores: a Python environment in tests/.tools/venv and cargo-deny in tests/.tools/bin.
+# ignores: a Python environment in tests/.tools/venv, packages of Node.js in tests/.tools/node, and
+# cargo-deny in tests/.tools/bin.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 RUST_VERSION=1.95
 CARGO_DENY_VERSION=0.20.2
 PYTHON_TOOLS=(openapi-spec-validator==0.9.0 schemathesis==4.32.5 pymodbus==3.11.3 hl7==0.4.5 pyiso8583==4.0.1)
+# The browser is the system's: playwright-core only drives it, and brings none.
+NODE_PACKAGES=(playwright-core@1.61.0 axe-core@4.11.0)
 TOOLS="$PWD/tests/.tools"
 BROWSERS=(chromium chromium-browser google-chrome google-chrome-stable)
 
@@ -40,6 +43,8 @@ missing_packages() {
     have unshare || echo util-linux
     have shellcheck || echo shellcheck
     have_one_of "${BROWSERS[@]}" || echo chromium
+    have node || echo nodejs
+    have npm || echo npm
     have cc || echo gcc
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || printf '%s\n' python3 python3-venv
     have_engine || missing_container_packages
@@ -106,6 +111,23 @@ install_python_tools() {
     echo "${PYTHON_TOOLS[*]}" >"$stamp"
 }
 
+install_node_packages() {
+    local stamp="$TOOLS/node/.installed" log
+    if [ "$(cat "$stamp" 2>/dev/null)" = "${NODE_PACKAGES[*]}" ] && [ -d "$TOOLS/node/node_modules/playwright-core" ]; then
+        say "packages of Node.js: all there"
+        return
+    fi
+    say "installing packages of Node.js into tests/.tools/node: ${NODE_PACKAGES[*]}"
+    rm -rf "$TOOLS/node"
+    mkdir -p "$TOOLS/node"
+    echo '{"private":true}' >"$TOOLS/node/package.json"
+    log=$(mktemp)
+    npm install --prefix "$TOOLS/node" --no-audit --no-fund --no-package-lock --save-exact "${NODE_PACKAGES[@]}" </dev/null >"$log" 2>&1 ||
+        { tail -n 20 "$log" >&2; fail "npm could not install them (all that it said: $log)"; }
+    rm -f "$log"
+    echo "${NODE_PACKAGES[*]}" >"$stamp"
+}
+
 # Built without optimisation: it runs for a second, and an optimised build takes minutes more.
 install_cargo_deny() {
     if [ "$("$TOOLS/bin/cargo-deny" --version 2>/dev/null)" = "cargo-deny $CARGO_DENY_VERSION" ]; then
@@ -132,5 +154,6 @@ check_toolchain
 mkdir -p "$TOOLS/bin"
 link_browser
 install_python_tools
+install_node_packages
 install_cargo_deny
 say "ready"

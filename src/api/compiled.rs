@@ -39,12 +39,14 @@ impl Document {
     /// A browser keeps it, but asks each time whether it is still true: the next version has the same names.
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let caching = [(ETAG, self.etag.clone()), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-        if self.is_held_by(request) {
-            return (StatusCode::NOT_MODIFIED, caching).into_response();
-        }
-        let media = [(CONTENT_TYPE, HeaderValue::from_static(self.media))];
-        let mut answer = (caching, media, self.bytes.clone()).into_response();
-        // Only a page has a policy of its own; the layers give the others theirs.
+        let mut answer = if self.is_held_by(request) {
+            (StatusCode::NOT_MODIFIED, caching).into_response()
+        } else {
+            let media = [(CONTENT_TYPE, HeaderValue::from_static(self.media))];
+            (caching, media, self.bytes.clone()).into_response()
+        };
+        // Only a page has a policy of its own; the layers give the others theirs. A 304 has it too: what it says takes the
+        // place of what the browser holds (RFC 9111, section 4.3.4), and under the others' policy no page works.
         if self.media.starts_with("text/html") {
             answer.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
         }

@@ -135,6 +135,8 @@ mod tests {
                 let (status, headers, body) = ask(path, Some(held)).await;
                 assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0), "{path} {held}");
                 assert_eq!(headers[ETAG], tag);
+                // The browser takes it over into what it holds.
+                assert_eq!(headers.contains_key(CONTENT_SECURITY_POLICY), path == "/docs");
             }
             assert_eq!(ask(path, Some("\"x\"")).await.0, StatusCode::OK);
         }

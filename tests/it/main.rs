@@ -30,3 +30,4 @@ mod service;
 mod support;
 mod talk;
 mod templates;
+mod ui;

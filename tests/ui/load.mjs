@@ -19,6 +19,7 @@ test("ten thousand connections and two hundred a second stay smooth", { timeout:
   await tab.waitForSelector("#rows [role=option]");
   await tab.reload();
   const paint = await tab.evaluate(firstPaint);
+  await tab.waitForSelector("#rows [role=option]");
   const length = await tab.evaluate(scrollThrough, ON_RECORD);
   assert.equal(length, ON_RECORD);
   const scrolling = await tab.evaluate(frames, [2000, 150]);

@@ -23,7 +23,7 @@ export class Connections {
     this.rows = [];
     this.byId = new Map();
     /** How many were put on top, ever: who is scrolled down stays where they are. */
-    this.added = 0;
+    this.added ??= 0;
     /** The cursor behind which older ones are; null when all are here. */
     this.older = null;
   }

@@ -79,8 +79,9 @@ export function micros(text) {
   return Date.parse(`${text.slice(0, 19)}Z`) * 1000 + Number((text.slice(20, 26).replace(/\D.*/, "")).padEnd(6, "0"));
 }
 
-/** How long: `0.4 ms`, `12 ms`, `2.31 s`, `4 min 5 s`. */
+/** How long: `417 µs`, `4.2 ms`, `12 ms`, `2.31 s`, `4 min 5 s`. */
 export function span(microseconds) {
+  if (microseconds < 1000) return `${Math.max(0, microseconds)} µs`;
   const ms = microseconds / 1000;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -22,6 +22,7 @@ export class Feed {
     this.loaded = false;
     this.stopped = null;
     this.unknown = new Set();
+    this.early = [];
     this.stream = new Stream({
       take: (name, data) => this.take(name, data),
       state: told.state,
@@ -29,15 +30,14 @@ export class Feed {
     });
   }
 
-  /** Shows what fits these filters, from now on. */
+  /** Shows what fits these filters, from now on. What was shown stays until there is something else to show. */
   show(filters) {
     this.filters = filters;
-    this.model.clear();
     this.unknown.clear();
+    this.early = [];
     this.run += 1;
     this.loaded = false;
     this.stopped = null;
-    this.told.changed();
     this.stream.start({ ...forStream(filters), payload: "none" });
   }
 
@@ -65,6 +65,8 @@ export class Feed {
     if (name === "listener") return told.listener(data);
     if (name === "listener_deleted") return told.gone(data);
     if (name === "gap") return this.missed();
+    // The newest page is on its way, and is put in first.
+    if (!this.loaded) return this.early.push([name, data]);
     if (name === "message") {
       if (!model.message(data) && this.narrow) this.lookUp(data.connection);
       told.message(data);
@@ -96,9 +98,11 @@ export class Feed {
     await this.guarded(async () => {
       const page = await json(path("/connections", { ...this.filters, payload: "none", limit: PAGE }));
       if (run !== this.run) return;
+      this.model.clear();
       this.model.putOlder(page.items);
       this.model.older = page.next;
       this.loaded = true;
+      for (const [name, data] of this.early.splice(0)) this.take(name, data);
     });
   }
 
@@ -119,6 +123,7 @@ export class Feed {
     try {
       await work();
     } catch (problem) {
+      if (!this.loaded) this.model.clear();
       this.told.fault(problem);
     } finally {
       this.loading = false;

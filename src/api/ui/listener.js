@@ -90,11 +90,11 @@ export class ReplyFields {
 
 /** The form that opens a port. `opened(listener)` gets it, `more(spec)` takes what is typed to the full spec. */
 export function openForm({ opened, more, cancel }) {
-  const port = el("input", { type: "number", min: 0, max: 65535, required: true, "aria-label": t("Port"), placeholder: "8080", title: t("0 lets the system choose"), id: "open-port" });
+  const port = el("input", { type: "number", min: 0, max: 65535, required: true, "aria-label": t("Port"), placeholder: t("port"), title: t("0 lets the system choose"), id: "open-port" });
   const name = el("input", { type: "text", "aria-label": t("Name"), placeholder: t("name"), spellcheck: "false", autocomplete: "off" });
   const fields = new ReplyFields({ reply: null, encoding: "", then: "", standard: true });
   const fault = el("p.fault", { role: "alert", hidden: true });
-  const spec = () => ({ port: port.value === "" ? 8080 : Number(port.value), ...(name.value ? { name: name.value } : {}), ...fields.members });
+  const spec = () => ({ port: Number(port.value), ...(name.value ? { name: name.value } : {}), ...fields.members });
   const submit = async (event) => {
     event.preventDefault();
     fault.hidden = true;

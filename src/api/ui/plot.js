@@ -56,7 +56,7 @@ export class Plot {
     const step = this.width / (SAMPLES - 1);
     series.forEach(({ values }, n) => {
       const { area, line } = this.lines[n];
-      if (values.length < 2) return;
+      if (values.length < 3) return;
       const begin = this.width - (values.length - 1) * step;
       const points = values.map((value, i) =>
         `${(begin + i * step).toFixed(1)} ${(this.height - 1 - (value / most) * (this.height - 2)).toFixed(1)}`);

@@ -149,6 +149,7 @@ export const zh = {
   "pause and go on": "暂停与继续",
   "paused": "已暂停",
   "peer": "对端",
+  "port": "端口",
   "received": "收到",
   "received {n} bytes": "收到 {n} 字节",
   "reconnecting…": "重新连接…",

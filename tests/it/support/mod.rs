@@ -15,7 +15,7 @@ pub(crate) use events::Events;
 pub(crate) use http::send;
 pub(crate) use peer::{End, PATIENCE, Peer, refused};
 pub(crate) use process::{Ended, Kept, Launch, Program, Service};
-pub(crate) use tools::{Tool, skipped};
+pub(crate) use tools::{Tool, node_package, skipped};
 
 /// The standard reply in GBK.
 pub(crate) const STANDARD_REPLY: [u8; 17] =

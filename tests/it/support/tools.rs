@@ -30,6 +30,11 @@ impl Tool {
         path.map(|path| Self { path })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Runs it to its end, in an empty directory: what it leaves there goes with it.
     pub(crate) async fn run(&self, args: &[&str], input: &str) -> Ended {
         self.run_within(PATIENCE, args, input).await
@@ -42,6 +47,17 @@ impl Tool {
         command.args(args).current_dir(folder.path());
         Program::start(command, Some(input.as_bytes())).ended_within(patience).await
     }
+}
+
+/// The folder that has this package of Node.js, which `tests/setup.sh` installs. Where it is missing: as with programs.
+#[track_caller]
+pub(crate) fn node_package(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/node");
+    let is_there = folder.join("node_modules").join(name).is_dir();
+    if !is_there {
+        missing(name);
+    }
+    is_there.then_some(folder)
 }
 
 /// Where programs are looked for: the machine's own first.

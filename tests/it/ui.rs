@@ -1,0 +1,23 @@
+//! The page, in a real browser: `tests/ui` says what is done there.
+
+use std::time::Duration;
+
+use crate::support::{Tool, node_package};
+
+/// All of it takes about a minute and a half on two processors that have nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+#[tokio::test]
+async fn the_page_does_in_a_browser_what_it_is_for() {
+    let (Some(node), Some(chromium)) = (Tool::find("node"), Tool::find("chromium")) else { return };
+    let (Some(packages), Some(_)) = (node_package("playwright-core"), node_package("axe-core")) else { return };
+    let main = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/main.mjs");
+    let pictures = concat!(env!("CARGO_TARGET_TMPDIR"), "/page");
+    let (browser, packages) = (chromium.path().to_str().unwrap(), packages.to_str().unwrap());
+    let args = [main, env!("CARGO_BIN_EXE_answerback"), browser, packages, pictures];
+    let ended = node.run_within(PATIENCE, &args, "").await;
+    let said = ended.said.out();
+    assert_eq!(ended.code, Some(0), "{said}\n{}", ended.said.err());
+    // What was measured, for who runs it with --nocapture.
+    said.lines().filter(|line| line.contains("page: ")).for_each(|line| println!("{line}"));
+}
