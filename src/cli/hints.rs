@@ -55,6 +55,7 @@ pub(super) fn for_people(place: &Place<'_>) -> String {
     if let Some(port) = next.filter(|_| !place.endpoints.is_empty()) {
         lines.push(open_port(&api, auth, port));
     }
+    lines.push(format!("  the page     {api}/"));
     lines.push(format!("  the API      {api}/docs"));
     lines.push("  stop         Ctrl-C\n\n".to_owned());
     lines.join("\n")
