@@ -193,9 +193,15 @@ async fn one_connection_can_be_taken_away_alone() {
     let all = app.get("/connections").await.expect(200).json();
     let id = all["items"][1]["id"].as_str().unwrap();
     let lines = export(&app, "ndjson", &format!("&connection={id}")).await;
-    let lines: Vec<Value> =
-        std::str::from_utf8(&lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.iter().map(|line| &line["type"]).collect::<Vec<_>>(), ["connection", "message", "message"]);
+    let lines: Vec<Value> = std::str::from_utf8(&lines)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines.iter().map(|line| &line["type"]).collect::<Vec<_>>(),
+        ["connection", "message", "message"]
+    );
     assert_eq!((&lines[0]["id"], &lines[1]["text"]), (&all["items"][1]["id"], &json!("two")));
     let nobody = "/export?format=pcapng&connection=01980000-0000-7000-8000-000000000000";
     app.get(nobody).await.problem(404, "not-found");

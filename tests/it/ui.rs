@@ -10,7 +10,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[tokio::test]
 async fn the_page_does_in_a_browser_what_it_is_for() {
     let (Some(node), Some(chromium)) = (Tool::find("node"), Tool::find("chromium")) else { return };
-    let (Some(packages), Some(_)) = (node_package("playwright-core"), node_package("axe-core")) else { return };
+    let (Some(packages), Some(_)) = (node_package("playwright-core"), node_package("axe-core")) else {
+        return;
+    };
     let main = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui/main.mjs");
     let pictures = concat!(env!("CARGO_TARGET_TMPDIR"), "/page");
     let (browser, packages) = (chromium.path().to_str().unwrap(), packages.to_str().unwrap());

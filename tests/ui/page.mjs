@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { Peer, isLive, page, service, visit } from "./support.mjs";
+import { Peer, isLive, line, page, service, visit } from "./support.mjs";
 
 /** The rows of the list, from top to bottom. */
 const rows = (tab) => tab.locator("#rows [role=option]");
@@ -130,6 +130,24 @@ test("the search takes the words of the API, stays in the address, and goes on l
   await tab.fill("#search", "peer:nowhere");
   await tab.waitForSelector(".search-fault:not([hidden])");
   assert.deepEqual([...tab.faults, ...shared.faults], []);
+});
+
+test("a line that breaks loses nothing and doubles nothing", async (t) => {
+  const between = await line(t);
+  const one = await service(t, ["--allow-host", between.host]);
+  between.to = new URL(one.url).port;
+  const listener = await one.open({});
+  await visit(listener, "before");
+  const tab = await page(t, { url: `http://${between.host}` });
+  await row(tab, "before").waitFor();
+  between.break();
+  await tab.waitForSelector(".status[data-state=waiting]");
+  for (let n = 0; n < 5; n += 1) await visit(listener, `meanwhile ${n}`);
+  between.mend();
+  await row(tab, "meanwhile 4").waitFor();
+  await visit(listener, "after");
+  await row(tab, "after").waitFor();
+  assert.equal(await rows(tab).count(), 7);
 });
 
 test("bytes are read in another encoding and framing, and the view survives a reload", async (t) => {

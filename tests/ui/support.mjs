@@ -119,3 +119,31 @@ export async function visit(listener, bytes) {
   peer.socket.end();
   return got;
 }
+
+/** A line between the browser and a service, which can be cut. */
+export async function line(t) {
+  const sockets = new Set();
+  const self = { to: null, cut: false };
+  const server = net.createServer((near) => {
+    if (self.cut) {
+      near.destroy();
+      return;
+    }
+    const far = net.connect(self.to, "127.0.0.1");
+    for (const [one, other] of [[near, far], [far, near]]) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on("error", () => other.destroy());
+      one.on("close", () => { sockets.delete(one); other.destroy(); });
+    }
+  });
+  await new Promise((ready) => { server.listen(0, "127.0.0.1", ready); });
+  t.after(() => { self.break(); server.close(); });
+  self.host = `127.0.0.1:${server.address().port}`;
+  self.break = () => {
+    self.cut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  self.mend = () => { self.cut = false; };
+  return self;
+}

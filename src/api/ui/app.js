@@ -104,13 +104,13 @@ function settle() {
     const picked = open.find((one) => one.id === listener || one.name === listener);
     if (Object.keys(others).length || (listener && !picked)) state = "fits";
     else if (!open.length) state = "open";
-    else state = `come ${(picked ?? open[0]).id}`;
+    else state = `come ${(picked ?? open[0]).port}`;
   }
   if (empty.dataset.state === state) return;
   empty.dataset.state = state;
   empty.hidden = state === "list";
   list.node.hidden = state !== "list";
-  const one = open.find(({ id }) => state.endsWith(id));
+  const one = open.find(({ port }) => state === `come ${port}`);
   if (state === "fits") empty.replaceChildren(nothingFits(() => look({ q: "" })));
   else if (state === "open") empty.replaceChildren(nothingOpen((listener) => listeners.put(listener)));
   else if (one) empty.replaceChildren(nobodyCame(one));
@@ -186,7 +186,10 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest("input:not([type=radio]), textarea, select");
   if (typing) {
-    if (event.key === "Escape") { typing.blur(); list.box.focus(); }
+    if (event.key === "Escape") {
+      if (typing.closest("form.open")) listeners.open(false);
+      list.box.focus();
+    }
     return;
   }
   const act = KEYS[event.key];

@@ -78,7 +78,8 @@ pub(in super::super) fn index<S: Clone + Send + Sync + 'static>() -> MethodRoute
 
 /// `GET /ui/{hash}/{asset}`
 pub(in super::super) fn asset<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
-    let files: Vec<_> = FILES.iter().map(|(name, media, bytes)| (*name, Document::new(media, *bytes))).collect();
+    let files: Vec<_> =
+        FILES.iter().map(|(name, media, bytes)| (*name, Document::new(media, *bytes))).collect();
     let files = Arc::new(files);
     get(move |path: Result<Path<(String, String)>, PathRejection>, headers: HeaderMap| async move {
         let wanted = path.ok().filter(|Path((folder, _))| *folder == *FOLDER);
@@ -149,7 +150,11 @@ mod tests {
     #[tokio::test]
     async fn another_folder_and_another_name_are_not_there() {
         for path in ["/ui/0/app.js", "/ui/{hash}/app.js"] {
-            assert_eq!(ask(&path.replace('{', "%7b").replace('}', "%7d")).await.0, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(
+                ask(&path.replace('{', "%7b").replace('}', "%7d")).await.0,
+                StatusCode::NOT_FOUND,
+                "{path}"
+            );
         }
         for name in ["..%2fmod.rs", "APP.JS", "app.js%00", "%ff", "nope"] {
             assert_eq!(ask(&format!("/ui/{}/{name}", *FOLDER)).await.0, StatusCode::NOT_FOUND, "{name}");

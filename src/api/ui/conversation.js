@@ -16,7 +16,7 @@ const KEPT = 1500;
 /** How often what the stream does not tell is asked for, in milliseconds. */
 const POLL = 2000;
 /** Where a line has room for sixteen bytes: in pixels, alone and beside the text. */
-const ROOM = { hex: 560, both: 640 };
+const ROOM = { hex: 560, both: 780 };
 
 export class Conversation {
   /** `known(id)` is the row of a connection in the list; `covered(id)` says whether the stream tells of it; `close()` leaves. */
@@ -34,7 +34,7 @@ export class Conversation {
       el("header.top", button(t("Back to the list"), close, { icon: "back", class: "quiet back" }), this.title, this.state,
         button(t("Close this view"), close, { icon: "close", class: "quiet leave" })),
       this.facts, this.fields, this.offer, this.flow, this.send.node);
-    this.flow.addEventListener("scroll", () => { if (this.flow.scrollTop < 80) this.earlier(); }, { passive: true });
+    this.flow.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.measure()).observe(this.flow);
     setInterval(() => this.poll(), POLL);
   }
@@ -186,6 +186,11 @@ export class Conversation {
     if (both.some((page) => page.next)) this.flow.append(el("p.silence", t("only the first 1000 frames each way are shown")));
   }
 
+  scrolled() {
+    if (this.flow.scrollTop < 80) this.earlier();
+    if (this.behind && this.atBottom) this.next();
+  }
+
   /** Something was recorded: gets it. One request at a time, and one more when there was more meanwhile. */
   async next() {
     if (!this.row) return;
@@ -194,10 +199,13 @@ export class Conversation {
       return;
     }
     const { run } = this;
+    const bottom = this.atBottom;
+    // Who reads far up is not given more and more to hold; it is there when they come down.
+    this.behind = !bottom && this.items.length > 2 * KEPT;
+    if (this.behind) return;
     this.again = false;
     this.loading = true;
     try {
-      const bottom = this.atBottom;
       if (view.framing) await this.recut(run);
       else await this.append(run);
       if (run !== this.run) return;

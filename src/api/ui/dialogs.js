@@ -72,7 +72,7 @@ export function editSpec(listener, draft, done) {
 const KEYS = [
   [["/"], "search"],
   [["j", "k"], "next and previous connection"],
-  [["Enter"], "open the connection; then type to scroll it"],
+  [["Enter"], "open the connection; the arrows scroll it"],
   [["Esc"], "back: leave the field, the connection, the search"],
   [["p"], "pause and go on"],
   [["o"], "open a port"],

@@ -81,7 +81,7 @@ export function micros(text) {
 
 /** How long: `417 µs`, `4.2 ms`, `12 ms`, `2.31 s`, `4 min 5 s`. */
 export function span(microseconds) {
-  if (microseconds < 1000) return `${Math.max(0, microseconds)} µs`;
+  if (microseconds < 1000) return `${microseconds} µs`;
   const ms = microseconds / 1000;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -3,7 +3,7 @@
 import { json } from "./api.js";
 import { amount, button, el, exact } from "./elements.js";
 import { openForm, replyForm } from "./listener.js";
-import { sayProblem } from "./menu.js";
+import { say, sayProblem } from "./menu.js";
 import { EVERY, Plot, Series } from "./plot.js";
 import { tryLines, typeLine } from "./welcome.js";
 import { t } from "./words.js";
@@ -171,7 +171,7 @@ class Item {
       view.rules.length > 0 && el("p.soft", t("{n} rules come first, see the spec", { n: view.rules.length })),
     ];
     const form = replyForm(view, {
-      changed: (changed) => { document.activeElement?.blur(); owner.put(changed); },
+      changed: (changed) => { document.activeElement?.blur(); owner.put(changed); say(t("Applied, also to the clients that are connected")); },
       more: () => owner.spec(this.view),
       remove: () => owner.remove(this.view),
     });
@@ -189,7 +189,7 @@ class Rates {
     this.sent = new Series();
     this.came = new Plot(200, 32, ["in"]);
     this.bytes = new Plot(200, 32, ["in", "out"]);
-    this.number = el("b");
+    this.number = el("span");
     this.numbers = el("b");
     this.node = el("section.rates", { "aria-label": t("The last five minutes") },
       el("figure", el("figcaption", t("connections"), " ", this.number), this.came.node),
@@ -205,7 +205,8 @@ class Rates {
     this.came.draw(this.connections);
     this.bytes.draw(this.received, this.sent);
     const { now } = this.connections;
-    this.number.textContent = `${now < 10 ? now.toFixed(1) : amount(now)}/s`;
+    const rate = (number) => `${number < 10 ? number.toFixed(1) : amount(number)}/s`;
+    this.number.replaceChildren(`${t("most")} ${rate(this.connections.most)}  `, el("b", rate(now)));
     this.numbers.textContent = `↓ ${amount(this.received.now)}/s ↑ ${amount(this.sent.now)}/s`;
   }
 }

@@ -28,10 +28,10 @@ export function messageNodes(message, { show, columns, before }) {
     el("span.who", { "aria-hidden": "true" }, arrow), el("b.who", named),
     el("span", { title: `${exact(message.size)} B` }, t("{n} bytes", { n: exact(message.size) })),
     el("time", { datetime: message.at, title: `${message.at} · ${t("byte {n} of the stream", { n: exact(message.offset) })}` }, clock(at / 1000)),
-    before !== null && el("span.delta", { title: t("since what came before") }, `+${span(Math.max(0, at - before))}`),
+    before !== null && at > before && el("span.delta", { title: t("since what came before") }, `+${span(at - before)}`),
     badges(message)),
     menuButton(t("Copy"), () => copies(() => bytes, () => message.text), { "aria-label": t("Copy {what}", { what: named }) }));
-  const body = el(`div.body.${show}`);
+  const body = el(`div.body.${show}${columns === 16 ? ".full" : ""}`);
   fill(body, message, bytes, { show, columns, limit: FIRST });
   return [silence || null, el(`article.message.${message.direction}`, { "aria-label": `${named}, ${moment(at / 1000)}` }, head, body, notes(message))].filter(Boolean);
 }
