@@ -115,6 +115,10 @@ test("the search takes the words of the API, stays in the address, and goes on l
   await visit(gate, "再次登录");
   await row(tab, "再次登录").waitFor();
   assert.equal(await rows(tab).count(), 2);
+  await row(tab, "再次登录").click();
+  await messages(tab).first().waitFor();
+  assert.equal(await tab.evaluate(() => [...CSS.highlights.get("found")].map(String).join()), "登录");
+  await tab.keyboard.press("Escape");
   const shared = await page(t, one, {}, new URL(tab.url()).hash);
   await until(() => rows(shared).count(), (n) => n === 2);
   assert.equal(await shared.inputValue("#search"), "listener:gate contains:登录");
@@ -128,7 +132,10 @@ test("the search takes the words of the API, stays in the address, and goes on l
   peer.socket.destroy();
   await tab.waitForSelector(".welcome");
   await tab.fill("#search", "peer:nowhere");
-  await tab.waitForSelector(".search-fault:not([hidden])");
+  await tab.waitForSelector(".search-fault:has-text('must be an address')");
+  await tab.fill("#search", "else");
+  await row(tab, "else").waitFor();
+  assert.ok(await tab.isHidden(".search-fault"));
   assert.deepEqual([...tab.faults, ...shared.faults], []);
 });
 

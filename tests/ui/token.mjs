@@ -24,6 +24,10 @@ test("the token is asked for once, kept in this tab and in no other", async (t) 
   const other = await tab.context().newPage();
   await other.goto(one.url);
   await other.waitForSelector("#token");
+  await other.keyboard.press("Escape");
+  await other.waitForSelector(".status[data-state=stopped]");
+  assert.match(await other.textContent(".search-fault"), /token/);
+  assert.equal(await other.locator("dialog").count(), 0);
   assert.deepEqual(tab.faults, []);
 });
 

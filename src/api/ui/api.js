@@ -4,6 +4,7 @@
 const KEY = "answerback.token";
 let token = stored();
 let asking = null;
+let refused = false;
 let ask = async () => null;
 
 function stored() {
@@ -53,10 +54,15 @@ export async function request(path, { method = "GET", body, headers = {}, signal
     });
     if (answer.ok) return answer;
     if (answer.status !== 401) throw await problem(answer);
+    // Who has no token is not asked again and again; loading the page anew asks anew.
+    if (refused) throw await problem(answer);
     if (used === token) {
       asking ??= ask(Boolean(used)).finally(() => { asking = null; });
       const given = await asking;
-      if (!given) throw await problem(answer);
+      if (!given) {
+        refused = true;
+        throw await problem(answer);
+      }
       token = given;
       keep(given);
     }

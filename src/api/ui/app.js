@@ -38,7 +38,7 @@ const feed = new Feed({
   listener: (listener) => listeners.put(listener),
   gone: ({ id }) => listeners.drop(id),
   state: live,
-  fault: (problem) => { search.say(problem.lines?.join(" · ") ?? t("The service does not answer")); },
+  fault: (problem) => { search.say(problem && whatIs(problem)); },
 });
 const list = new List({ model: feed.model, open: (id) => look({ c: id }, { push: !view.c }), more: () => feed.loadOlder() });
 const conversation = new Conversation({
@@ -71,8 +71,13 @@ document.getElementById("tabs").append(...tabs);
 /** Says whether the page is live. */
 function live(word) {
   status.dataset.state = word;
-  status.textContent = { live: t("live"), waiting: t("reconnecting…"), full: t("too many readers"), paused: t("paused") }[word];
+  status.textContent = { live: t("live"), waiting: t("reconnecting…"), full: t("too many readers"), paused: t("paused"), stopped: t("stopped") }[word];
   if (word === "live") document.body.dataset.ready = "yes";
+}
+
+function whatIs(problem) {
+  if (problem.status === 401) return t("Without the token there is nothing to see; load the page again to be asked for it.");
+  return problem.lines?.join(" · ") ?? t("The service does not answer");
 }
 
 function pause() {

@@ -37,6 +37,7 @@ const FILES: &[(&str, &str, &[u8])] = files![
     "dialogs.js" JAVASCRIPT,
     "elements.js" JAVASCRIPT,
     "feed.js" JAVASCRIPT,
+    "found.js" JAVASCRIPT,
     "layout.css" CSS,
     "list.js" JAVASCRIPT,
     "listener.js" JAVASCRIPT,

@@ -3,9 +3,11 @@
 import { json, path, request, save } from "./api.js";
 import { Connections, fate } from "./connections.js";
 import { button, clock, el, exact, micros, span } from "./elements.js";
+import { markFound } from "./found.js";
 import { menuButton, sayProblem } from "./menu.js";
 import { copies, messageNodes } from "./message.js";
 import { encodingField, framingField, showField } from "./reading.js";
+import { parse } from "./query.js";
 import { SendBar } from "./send.js";
 import { look, view } from "./view.js";
 import { ending, t } from "./words.js";
@@ -164,8 +166,10 @@ export class Conversation {
       }
       if (run !== this.run) return;
       this.closing();
-      // A live conversation is followed at its end, another is read from its beginning.
+      // A live conversation is followed at its end, another is read from its beginning, or from what was searched for.
       this.flow.scrollTop = this.row.state === "open" ? this.flow.scrollHeight : 0;
+      const found = this.mark();
+      if (found && this.row.state !== "open") found.startContainer.parentNode.closest("article").scrollIntoView({ block: "nearest" });
     } finally {
       if (run === this.run) this.loading = false;
     }
@@ -229,6 +233,11 @@ export class Conversation {
     }
   }
 
+  /** Marks what was searched for. */
+  mark() {
+    return markFound(this.flow, parse(view.q).filters?.contains);
+  }
+
   /** Earlier ones, when somebody scrolls up to them. */
   async earlier() {
     if (this.loading || !this.first || view.framing) return;
@@ -266,6 +275,7 @@ export class Conversation {
     this.items = front ? [...items, ...this.items] : [...this.items, ...items];
     this.trim(front);
     this.detect(items);
+    this.mark();
   }
 
   /** A conversation of days does not fill the memory: what is far up goes, and comes back when it is scrolled to. */

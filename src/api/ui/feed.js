@@ -8,6 +8,8 @@ import { Stream } from "./stream.js";
 const PAGE = 200;
 /** After a longer break it is quicker to begin anew than to catch up with everything that happened. */
 const CATCH_UP = 60_000;
+/** What could not be loaded is asked for again so much later, in milliseconds. */
+const RETRY = 3000;
 /** Connections that come to fit later than they opened are looked up, so many at once at most. */
 const LOOKUPS = 200;
 
@@ -23,6 +25,7 @@ export class Feed {
     this.stopped = null;
     this.unknown = new Set();
     this.early = [];
+    this.retry = 0;
     this.stream = new Stream({
       take: (name, data) => this.take(name, data),
       state: told.state,
@@ -109,7 +112,7 @@ export class Feed {
   /** One more page of older ones, if there are any. */
   async loadOlder() {
     const { run, model } = this;
-    if (!this.loaded || this.loading || model.older === null) return;
+    if (!this.loaded || this.loading || model.older === null || Date.now() < this.retry) return;
     await this.guarded(async () => {
       const page = await json(path("/connections", { ...this.filters, payload: "none", limit: 500, after: model.older }));
       if (run !== this.run) return;
@@ -122,8 +125,10 @@ export class Feed {
     this.loading = true;
     try {
       await work();
+      this.told.fault(null);
     } catch (problem) {
       if (!this.loaded) this.model.clear();
+      this.retry = Date.now() + RETRY;
       this.told.fault(problem);
     } finally {
       this.loading = false;
@@ -166,6 +171,11 @@ export class Feed {
   lost(problem) {
     // A cursor that the service does not know any more, because its records are others now.
     if (this.stream.last && problem.status !== 401) this.show(this.filters);
-    else this.told.fault(problem);
+    else {
+      this.model.clear();
+      this.told.changed();
+      this.told.state("stopped");
+      this.told.fault(problem);
+    }
   }
 }
