@@ -3,11 +3,9 @@
 import { json, path } from "./api.js";
 import { Connections } from "./connections.js";
 import { fits, forStream } from "./query.js";
-import { Stream } from "./stream.js";
+import { CATCH_UP, Stream } from "./stream.js";
 
 const PAGE = 200;
-/** After a longer break it is quicker to begin anew than to catch up with everything that happened. */
-const CATCH_UP = 60_000;
 /** What could not be loaded is asked for again so much later, in milliseconds. */
 const RETRY = 3000;
 /** Connections that come to fit later than they opened are looked up, so many at once at most. */
@@ -169,7 +167,7 @@ export class Feed {
   }
 
   lost(problem) {
-    // A cursor that the service does not know any more, because its records are others now.
+    // So much was missed, or the service does not know the cursor any more, because its records are others now.
     if (this.stream.last && problem.status !== 401) this.show(this.filters);
     else {
       this.model.clear();

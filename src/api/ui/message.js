@@ -94,7 +94,7 @@ function hexRows(message, bytes, columns, gutter) {
     rows.push(...runs(bytes, flags, begin, end));
     if (gutter) {
       const missing = begin + columns - end;
-      const pad = "   ".repeat(missing) + (missing >= columns / 2 ? " " : "");
+      const pad = "   ".repeat(missing) + (columns > 8 && missing >= 8 ? " " : "");
       rows.push(el("span.gutter", `${pad}  ${Array.from(bytes.subarray(begin, end), printable).join("")}`));
     }
     rows.push("\n");

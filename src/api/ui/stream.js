@@ -4,6 +4,8 @@ import { path, request } from "./api.js";
 
 /** Without a byte for so long the line is taken for dead: a heartbeat comes every 15 s. */
 const SILENCE = 40_000;
+/** After a longer break it is quicker to begin anew than to catch up with everything that happened. */
+export const CATCH_UP = 60_000;
 const LONGEST_PAUSE = 15_000;
 
 /** Cuts a stream of text into events (WHATWG HTML, section 9.2.6), `{name, id, data}`; an id alone is one without data. */
@@ -37,6 +39,7 @@ export class Stream {
     Object.assign(this, { take, state, lost });
     this.run = null;
     this.last = null;
+    this.heard = 0;
   }
 
   /** Begins now; with `resume`, behind the last event that was seen. */
@@ -55,6 +58,10 @@ export class Stream {
   async follow(filters, run) {
     let pause = 500;
     while (!run.signal.aborted) {
+      if (this.last && Date.now() - this.heard > CATCH_UP) {
+        this.lost(new Error("too much was missed"));
+        return;
+      }
       try {
         if (await this.read(filters, run)) pause = 500;
       } catch (fault) {
@@ -79,6 +86,7 @@ export class Stream {
     run.signal.addEventListener("abort", abort);
     let watchdog;
     const alive = () => { clearTimeout(watchdog); watchdog = setTimeout(abort, SILENCE); };
+    const hear = () => { this.heard = Date.now(); alive(); };
     let heard = false;
     try {
       alive();
@@ -89,7 +97,7 @@ export class Stream {
       for (;;) {
         const { done, value } = await reader.read();
         if (done || run.signal.aborted) break;
-        alive();
+        hear();
         heard = true;
         feed(value);
       }

@@ -12,7 +12,7 @@ use crate::support::{Contract, Launch, Service, send};
 /// Every operation of the contract with its path filled in, and what is none.
 fn requests() -> Vec<(String, String)> {
     let filled = |path: &str| {
-        let path = path.replace("{key}", "gate").replace("{asset}", "page.js");
+        let path = path.replace("{key}", "gate").replace("{hash}", "0").replace("{asset}", "page.js");
         // Without a fault it would be answered without end; what is before every route is before this answer too.
         let path = path.replace("/events", "/events?after=nowhere");
         path.replace("{id}", "01980000-0000-7000-8000-000000000000")
