@@ -184,29 +184,42 @@ class Item {
 /** What all listeners do together, over the last five minutes. */
 class Rates {
   constructor() {
-    this.connections = new Series();
-    this.received = new Series();
-    this.sent = new Series();
-    this.came = new Plot(200, 32, ["in"]);
-    this.bytes = new Plot(200, 32, ["in", "out"]);
-    this.number = el("span");
-    this.numbers = el("b");
-    this.node = el("section.rates", { "aria-label": t("The last five minutes") },
-      el("figure", el("figcaption", t("connections"), " ", this.number), this.came.node),
-      el("figure", el("figcaption", t("bytes"), " ", this.numbers), this.bytes.node));
+    this.came = new Figure(t("connections"), ["in"]);
+    this.open = new Figure(t("open"), ["out"]);
+    this.bytes = new Figure(t("bytes"), ["in", "out"]);
+    this.node = el("section.rates", { "aria-label": t("The last five minutes") }, this.came.node, this.open.node, this.bytes.node);
   }
 
   add(views) {
     const at = performance.now();
     const sum = (number) => views.reduce((all, view) => all + number(view), 0);
-    this.connections.count(sum((view) => view.connections.total), at);
-    this.received.count(sum((view) => view.received.bytes), at);
-    this.sent.count(sum((view) => view.sent.bytes), at);
-    this.came.draw(this.connections);
-    this.bytes.draw(this.received, this.sent);
-    const { now } = this.connections;
     const rate = (number) => `${number < 10 ? number.toFixed(1) : amount(number)}/s`;
-    this.number.replaceChildren(`${t("most")} ${rate(this.connections.most)}  `, el("b", rate(now)));
-    this.numbers.textContent = `↓ ${amount(this.received.now)}/s ↑ ${amount(this.sent.now)}/s`;
+    const [came] = this.came.series;
+    const [open] = this.open.series;
+    const [received, sent] = this.bytes.series;
+    came.count(sum((view) => view.connections.total), at);
+    open.add(sum((view) => view.connections.open));
+    received.count(sum((view) => view.received.bytes), at);
+    sent.count(sum((view) => view.sent.bytes), at);
+    this.came.draw(`${t("most")} ${rate(came.most)}`, rate(came.now));
+    this.open.draw(`${t("most")} ${exact(open.most)}`, exact(open.values.at(-1)));
+    this.bytes.draw("", `↓ ${amount(received.now)}/s ↑ ${amount(sent.now)}/s`);
+  }
+}
+
+/** A plot with its name, the most there was, and what is now. */
+class Figure {
+  constructor(name, kinds) {
+    this.series = kinds.map(() => new Series());
+    this.plot = new Plot(200, 32, kinds);
+    this.most = el("span");
+    this.now = el("b");
+    this.node = el("figure", el("figcaption", el("span", name), this.most, this.now), this.plot.node);
+  }
+
+  draw(most, now) {
+    this.plot.draw(...this.series);
+    this.most.textContent = most;
+    this.now.textContent = now;
   }
 }
