@@ -157,6 +157,29 @@ test("a line that breaks loses nothing and doubles nothing", async (t) => {
   assert.equal(await rows(tab).count(), 7);
 });
 
+test("a tab that nobody sees gives its line up, and catches up when it is seen", async (t) => {
+  const one = await service(t);
+  const listener = await one.open({});
+  await visit(listener, "before");
+  const tab = await page(t, one);
+  await row(tab, "before").waitFor();
+  await tab.clock.install();
+  const see = (hidden) => tab.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+  const ended = tab.waitForEvent("requestfailed", (request) => request.url().includes("/events"));
+  await see(true);
+  await tab.clock.runFor(31_000);
+  await ended;
+  await visit(listener, "meanwhile");
+  await see(false);
+  await tab.clock.resume();
+  await row(tab, "meanwhile").waitFor();
+  assert.equal(await rows(tab).count(), 2);
+  assert.deepEqual(tab.faults, []);
+});
+
 test("bytes are read in another encoding and framing, and the view survives a reload", async (t) => {
   const one = await service(t);
   const listener = await one.open({ name: "gate", encoding: "gbk", reply: "收到" });
