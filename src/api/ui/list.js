@@ -8,7 +8,7 @@ import { ending, t } from "./words.js";
 const WIDE = 27;
 const NARROW = 46;
 /** A list narrower than this has rows of two lines. */
-const ROOM = 700;
+const ROOM = 880;
 /** While records pour in the list is drawn this often (milliseconds): faster than anybody reads. */
 const PACE = 100;
 
