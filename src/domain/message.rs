@@ -59,7 +59,7 @@ pub struct Note {
     pub fault: Option<Box<str>>,
     /// What the rules made of it; `None` where there were none, or where it was not to be answered.
     pub verdict: Option<Verdict>,
-    /// Why its answer could not be computed.
+    /// Why its answer could not be computed; of a sent message of no bytes, why there were none to send.
     pub failure: Option<Box<str>>,
 }
 
@@ -110,6 +110,12 @@ impl Message {
             self.note.as_ref().map_or(Content::whole(self.size), |note| note.content);
         let offset = offset.min(self.size);
         Content { offset, size: size.min(self.size - offset) }
+    }
+
+    /// Why nothing was sent, if this stands on record for what was to be sent unasked and could not be computed.
+    pub fn unsent(&self) -> Option<&str> {
+        let failure = self.note.as_ref().and_then(|note| note.failure.as_deref());
+        failure.filter(|_| self.direction == Direction::Sent)
     }
 
     /// Whether bytes are missing at its end.

@@ -11,6 +11,7 @@ mod reply;
 mod session;
 mod spoil;
 mod turn;
+mod unasked;
 
 #[cfg(test)]
 mod framed_tests;
@@ -22,3 +23,4 @@ pub use fault::{Hindrance, Pace};
 pub use framing::{End, Framer, Piece};
 pub use session::Conversation;
 pub use turn::{Client, Step, Turn};
+pub use unasked::Fares;

@@ -7,8 +7,8 @@ use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Charset, CloseReason, ConnectionId, Content, Direction, ListenerSpec, Message, Note, Prepared, Subject,
-    Tally, Then, Timestamp,
+    Charset, CloseReason, ConnectionId, Content, Direction, ListenerSpec, Message, Note, Subject, Tally,
+    Then, Timestamp,
 };
 
 use super::codec::detect;
@@ -31,10 +31,10 @@ pub struct Conversation {
     pub(super) sent: Tally,
     pub(super) client: Client,
     /// The encoding that it was last seen to speak.
-    peer: Option<&'static Encoding>,
+    pub(super) peer: Option<&'static Encoding>,
     /// What is remembered of the conversation where there are rules.
     memory: Option<Box<Memory>>,
-    over: bool,
+    pub(super) over: bool,
     /// What cuts the stream, while there is a framing or something is left of one.
     framer: Option<Box<Framer>>,
     is_behind: bool,
@@ -58,45 +58,6 @@ impl Conversation {
             is_behind: false,
             trouble: None,
         }
-    }
-
-    /// The client is connected: greet it. A template that fails greets with nothing.
-    pub fn on_open(&mut self, spec: &ListenerSpec, now: Timestamp) -> Turn {
-        self.on_due(spec, spec.greeting(), now).unwrap_or_default()
-    }
-
-    /// Something is to be sent unasked, as the spec says. Faults may strike it. Nothing is sent once the endpoint has said
-    /// its last word.
-    ///
-    /// # Errors
-    /// Why its template gave nothing.
-    pub fn on_due(&mut self, spec: &ListenerSpec, send: &Prepared, now: Timestamp) -> Result<Turn, String> {
-        self.unasked(spec, send, now, |talk, answer| talk.spoil_unasked(spec, answer, now))
-    }
-
-    /// Something is to be sent unasked, as somebody says. Nothing is, once the endpoint has said its last word.
-    ///
-    /// # Errors
-    /// Why its template gave nothing.
-    pub fn on_send(&mut self, spec: &ListenerSpec, send: &Prepared, now: Timestamp) -> Result<Turn, String> {
-        self.unasked(spec, send, now, |_, _| ())
-    }
-
-    fn unasked(
-        &mut self,
-        spec: &ListenerSpec,
-        send: &Prepared,
-        now: Timestamp,
-        spoil: impl FnOnce(&mut Self, &mut Answer),
-    ) -> Result<Turn, String> {
-        if self.over {
-            return Ok(Turn::default());
-        }
-        let out = reply::unasked(send, spec, self.peer, self.circumstances(0, now))?;
-        let charset = out.charset;
-        let mut answer = answer(Some(out), Then::Keep, Duration::ZERO);
-        spoil(self, &mut answer);
-        Ok(self.answering(spec, None, answer, charset, now).into())
     }
 
     /// The endpoint is told to end the conversation: what comes from now on is recorded, and not answered.
@@ -254,7 +215,7 @@ impl Conversation {
     }
 
     /// The step that an answer is.
-    fn answering(
+    pub(super) fn answering(
         &mut self,
         spec: &ListenerSpec,
         received: Option<Message>,
@@ -267,7 +228,7 @@ impl Conversation {
         Step { received, sent, send, then, delay, pace, reason }
     }
 
-    const fn circumstances(&self, seq: u64, now: Timestamp) -> Circumstances {
+    pub(super) const fn circumstances(&self, seq: u64, now: Timestamp) -> Circumstances {
         Circumstances { connection: self.connection, client: self.client, seq, now }
     }
 
@@ -317,13 +278,13 @@ impl Conversation {
 }
 
 /// What is about to be answered, if anything is.
-fn answer(out: Option<Outgoing>, then: Then, delay: Duration) -> Answer {
+pub(super) fn answer(out: Option<Outgoing>, then: Then, delay: Duration) -> Answer {
     let (bytes, content) = out.map_or_else(Default::default, |out| (out.bytes, out.content));
     Answer { bytes, content, then, reason: CloseReason::Replied, delay, pace: None }
 }
 
 /// Counts a message and cuts what is kept of it to the listener's cap.
-fn record(
+pub(super) fn record(
     connection: ConnectionId,
     direction: Direction,
     tally: &mut Tally,

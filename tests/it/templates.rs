@@ -1,5 +1,6 @@
 //! Templates: replies that are computed from the message.
 
+use answerback::config::JournalSetting;
 use serde_json::{Value, json};
 
 use crate::support::{Peer, TestApp, address};
@@ -147,6 +148,90 @@ async fn a_template_that_fails_is_on_record_and_sends_nothing() {
         assert!(error.contains(words), "{reply}: {message}");
         assert_eq!(connection["close_reason"], "replied");
     }
+}
+
+/// A service over each of the journals.
+async fn over_each_journal() -> [TestApp; 2] {
+    [TestApp::start().await, TestApp::start_with(|config| config.journal = JournalSetting::Memory).await]
+}
+
+#[tokio::test]
+async fn a_greeting_that_fails_is_on_record_as_a_message_of_no_bytes() {
+    for app in over_each_journal().await {
+        let listener = app
+            .open(json!({"encoding": "utf-8", "greeting": {"template": "a\n{{ slice(10, 2) }}"}, "reply": "ok", "then": "keep"}))
+            .await;
+        let mut peer = app.connect(&listener).await;
+        peer.send("hello").await;
+        assert_eq!(peer.read(2).await, b"ok", "the greeting sent nothing");
+        peer.finish_sending().await;
+        assert_eq!(peer.read_to_end().await.0, b"");
+        let connection = app.only_closed_connection(&listener).await;
+        assert_eq!(connection["sent"], json!({"bytes": 2, "messages": 2}));
+        let failed = &connection["messages"][0];
+        let words = "line 2: invalid operation: the message has 0 bytes";
+        assert!(failed["template_error"].as_str().unwrap().contains(words), "{failed}");
+        assert_eq!(
+            (&failed["direction"], &failed["size"], &failed["base64"], &failed["seq"]),
+            (&json!("sent"), &json!(0), &json!(""), &json!(1))
+        );
+        let ok = &connection["messages"][2];
+        assert_eq!((&ok["text"], &ok["offset"], &ok["seq"]), (&json!("ok"), &json!(0), &json!(2)));
+        let id = connection["id"].as_str().unwrap();
+        let found = async |query: &str| app.get(&format!("/connections/{id}/{query}")).await.expect(200);
+        assert_eq!(found("payload?direction=sent").await.body, "ok");
+        let cut = found("messages?direction=sent&framing=%7B%22type%22:%22until_close%22%7D").await.json();
+        assert_eq!((&cut["items"][0]["text"], &cut["items"][1]), (&json!("ok"), &Value::Null));
+        let said = app.get("/messages?direction=sent&payload=hex").await.expect(200).json();
+        assert_eq!((&said["items"][0]["hex"], &said["items"][0]["text"]), (&json!(""), &json!("")));
+        for (format, word) in [("ndjson", "template_error"), ("hexdump", "< 0 bytes"), ("pcapng", "")] {
+            let export = app.get(&format!("/export?format={format}")).await.expect(200);
+            assert!(export.text().contains(word), "{}", export.text());
+        }
+        let list = app.get("/listeners").await.expect(200).json();
+        assert_eq!(list["items"][0]["sent"], connection["sent"]);
+    }
+}
+
+#[tokio::test]
+async fn a_periodic_send_that_fails_is_on_record_once_until_it_works_again() {
+    // It counts, and what it counts fits a byte from 256 on no more, as the other never does.
+    let flaky = json!({"every": "10ms", "send": {"template": "{% if counter('n') % 4 > 1 %}{{ u8(999) }}{% endif %}x"}});
+    let broken = json!({"every": "10ms", "send": {"template": "{{ nobody.knows }}"}});
+    for app in over_each_journal().await {
+        let listener = app.open(json!({"encoding": "utf-8", "reply": null, "sends": [flaky, broken]})).await;
+        let mut peer = app.connect(&listener).await;
+        assert_eq!(peer.read(5).await, b"xxxxx");
+        drop(peer);
+        let connection = app.only_closed_connection(&listener).await;
+        let path = format!("/connections/{}/messages", connection["id"].as_str().unwrap());
+        let messages = app.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone();
+        let failed = |word: &str| {
+            let why =
+                |message: &Value| message["template_error"].as_str().is_some_and(|why| why.contains(word));
+            messages.iter().filter(|message| why(message)).count()
+        };
+        let sent = messages.iter().filter(|message| message["text"] == "x").count();
+        assert_eq!(failed("undefined"), 1, "{messages:?}");
+        assert!((2..=sent).contains(&failed("999 does not fit")), "{messages:?}");
+        let numbers: Vec<_> = messages.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=messages.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_no_message_to_an_expectation_but_says_why_there_is_none() {
+    let app = TestApp::start().await;
+    let listener = app.open(json!({"greeting": {"template": "{{ nobody }}"}})).await;
+    let _peer = app.connect(&listener).await;
+    app.get("/messages?wait=20s").await.expect(200);
+    let any = json!({"length": {"max": 64}});
+    let greeted = json!({"match": any, "direction": "sent", "within": "0s"});
+    let unmet = app.json("POST", "/expect", &greeted).await.expect(409).json();
+    let detail = unmet["expectation"]["near_misses"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("was not sent: the template failed: "), "{unmet}");
+    let silent = json!({"match": any, "direction": "sent", "never": true, "within": "0s"});
+    app.json("POST", "/expect", &silent).await.expect(200);
 }
 
 #[tokio::test]

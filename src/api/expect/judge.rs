@@ -64,6 +64,11 @@ impl Judge {
     pub(super) fn look(&mut self, record: &MessageRecord, peer: IpAddr) -> Option<bool> {
         self.looked_at += 1;
         let message = &record.message;
+        if let Some(why) = message.unsent() {
+            // It is nothing that crossed, but it may be why nothing did.
+            self.missed(Miss { nearness: 1.0, detail: format!("was not sent: {why}") }, record);
+            return None;
+        }
         let subject = Subject { content: message.content().of(&message.payload), peer, nth: message.seq };
         let step = match &self.what {
             What::Count { .. } => 0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::domain::{ListenerSpec, Periodic};
-use crate::wire::Turn;
+use crate::wire::{Fares, Turn};
 
 use super::super::plan::Plan;
 use super::super::stream::Stream;
@@ -15,17 +15,16 @@ use super::pump::{Mode, Session};
 #[derive(Debug)]
 pub(super) struct Sends {
     of: Arc<[Periodic]>,
-    due: Vec<Instant>,
-    /// Whether the log says already that one of them failed: once a connection is enough.
-    is_told: bool,
+    /// When each is due next, and how it fares.
+    next: Vec<(Instant, Fares)>,
 }
 
 impl Sends {
     /// Those of a spec, from `now` on; `None` where there are none.
     pub(super) fn new(spec: &ListenerSpec, now: Instant) -> Option<Box<Self>> {
         let of = Arc::clone(spec.sends());
-        let due = of.iter().map(|send| now + send.every).collect();
-        (!of.is_empty()).then(|| Box::new(Self { of, due, is_told: false }))
+        let next = of.iter().map(|send| (now + send.every, Fares::Well)).collect();
+        (!of.is_empty()).then(|| Box::new(Self { of, next }))
     }
 
     /// Those of a spec from now on, where they are others than before.
@@ -45,30 +44,21 @@ impl<S: Stream> Session<S> {
     pub(super) fn next_due(&self) -> Option<Instant> {
         let sends =
             self.sends.as_ref().filter(|_| matches!(self.mode, Mode::Talking) && !self.hindered.is_deaf)?;
-        sends.due.iter().min().copied()
+        sends.next.iter().map(|(at, _)| *at).min()
     }
 
     /// What is due leaves. Of what could not leave in time only the last does.
     pub(super) fn send_due(&mut self) -> Plan {
         let (now, at) = (Instant::now(), self.place.clock().now());
         let (listener, talk) = (&self.place.listener, &mut self.conversation);
-        let mut turn = Turn::default();
-        let Some(sends) = &mut self.sends else { return Plan::of(turn, &self.place) };
-        for (send, due) in sends.of.iter().zip(&mut sends.due) {
-            if *due > now {
-                continue;
-            }
+        let Some(Sends { of, next }) = self.sends.as_deref_mut() else {
+            return Plan::of(Turn::default(), &self.place);
+        };
+        let due = of.iter().zip(next).filter(|(_, (due, _))| *due <= now).map(|(send, (due, fares))| {
             let next = *due + send.every;
             *due = if next > now { next } else { now + send.every };
-            match listener.with_spec(|spec| talk.on_due(spec, &send.send, at)) {
-                Ok(said) => turn.append(said),
-                Err(why) if !sends.is_told => {
-                    sends.is_told = true;
-                    tracing::warn!(listener = %listener.called(), %why, "a periodic send's template failed");
-                }
-                Err(_) => {}
-            }
-        }
-        Plan::of(turn, &self.place)
+            (&send.send, fares)
+        });
+        Plan::of(listener.with_spec(|spec| talk.on_due(spec, due, at)), &self.place)
     }
 }

@@ -79,7 +79,9 @@ fn events() -> impl Strategy<Value = Event> {
         budget,
         client,
     });
-    let cross = (0..40_usize, direction(), b'a'..=b'd', 0..700_usize);
+    // What could not be computed stands on record as a message of no bytes.
+    let size = prop_oneof![1 => Just(0), 9 => 0..700_usize];
+    let cross = (0..40_usize, direction(), b'a'..=b'd', size);
     prop_oneof![
         3 => any::<u8>().prop_map(Event::Open),
         12 => cross.prop_map(|(client, direction, letter, size)| Event::Cross { client, direction, letter, size }),
