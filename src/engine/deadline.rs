@@ -46,3 +46,32 @@ impl Deadline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_asked_for_at_the_end_of_a_turn_is_set_all_the_same() {
+        let (began, mut deadline, mut turns) = (Instant::now(), Deadline::default(), 0);
+        let until = began + Duration::from_secs(1);
+        let rings = poll_fn(|cx| {
+            turns += 1;
+            // A client that sends all the time has its task use up its turn again and again.
+            while turns < 3 && has_budget_remaining() {
+                let _ = pin!(consume_budget()).poll(cx);
+            }
+            deadline.poll(Some(until), cx)
+        });
+        // Another timer, which the clock goes on to where the first was not set.
+        let late = tokio::time::timeout(Duration::from_secs(60), rings);
+        assert!(late.await.is_ok(), "it was never set");
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+        assert!(turns < 6, "woken {turns} times");
+    }
+}

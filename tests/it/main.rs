@@ -15,6 +15,7 @@ mod examples;
 mod expect;
 mod export;
 mod faults;
+mod flood;
 mod framing;
 mod framing_changes;
 mod journal;

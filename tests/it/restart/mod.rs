@@ -5,7 +5,6 @@
 
 mod back;
 mod failed;
-mod journal;
 mod open;
 mod refused;
 
@@ -18,8 +17,7 @@ use answerback::domain::{ListenerId, Timestamp};
 use answerback::store::{Journal, ListenerRecord};
 use serde_json::{Value, json};
 
-use crate::support::{Peer, TestApp, address};
-use journal::Moody;
+use crate::support::{Moody, Peer, TestApp, address};
 
 /// A journal, and the address of those who are started over it.
 struct World {

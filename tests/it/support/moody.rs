@@ -1,5 +1,6 @@
-//! A journal that can be told to keep no listeners.
+//! A journal that can be told to keep no listeners, and that says what it is asked for.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
@@ -10,24 +11,54 @@ use answerback::store::{
     Position, Record, Urgency,
 };
 
-pub(super) struct Moody {
+type Looked = dyn Fn(&MemoryJournal) + Send + Sync;
+type Keeping = dyn Fn(ListenerRecord) -> Answer<'static, ()> + Send + Sync;
+
+pub(crate) struct Moody {
     journal: MemoryJournal,
     refuses: AtomicBool,
+    looked: OnceLock<Box<Looked>>,
+    keeping: OnceLock<Box<Keeping>>,
 }
 
 impl Default for Moody {
     fn default() -> Self {
-        Self { journal: MemoryJournal::new(Position(1), 64 << 20), refuses: AtomicBool::new(false) }
+        Self {
+            journal: MemoryJournal::new(Position(1), 64 << 20),
+            refuses: AtomicBool::new(false),
+            looked: OnceLock::new(),
+            keeping: OnceLock::new(),
+        }
     }
 }
 
 impl Moody {
-    pub(super) fn refuse(&self, refuses: bool) {
+    /// Does this before each look at connections or messages.
+    pub(crate) fn on_look(&self, looked: impl Fn(&MemoryJournal) + Send + Sync + 'static) {
+        assert!(self.looked.set(Box::new(looked)).is_ok());
+    }
+
+    /// Does this before a listener is kept.
+    pub(crate) fn on_keep(
+        &self,
+        keeping: impl Fn(ListenerRecord) -> Answer<'static, ()> + Send + Sync + 'static,
+    ) {
+        assert!(self.keeping.set(Box::new(keeping)).is_ok());
+    }
+
+    fn look(&self) -> &MemoryJournal {
+        if let Some(looked) = self.looked.get() {
+            looked(&self.journal);
+        }
+        &self.journal
+    }
+
+    pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, SeqCst);
     }
 
     /// Keeps what no running service would have asked for.
-    pub(super) async fn keep(&self, listener: ListenerRecord) {
+    pub(crate) async fn keep(&self, listener: ListenerRecord) {
         self.journal.keep_listener(listener).await.unwrap();
     }
 
@@ -62,7 +93,7 @@ impl Journal for Moody {
     }
 
     fn connections(&self, query: ConnectionQuery) -> Answer<'_, Page<ConnectionRecord>> {
-        self.journal.connections(query)
+        self.look().connections(query)
     }
 
     fn connection(
@@ -75,7 +106,7 @@ impl Journal for Moody {
     }
 
     fn messages(&self, query: MessageQuery) -> Answer<'_, Page<MessageRecord>> {
-        self.journal.messages(query)
+        self.look().messages(query)
     }
 
     fn ends(&self, query: EndQuery) -> Answer<'_, Page<EndRecord>> {
@@ -97,7 +128,14 @@ impl Journal for Moody {
     }
 
     fn keep_listener(&self, listener: ListenerRecord) -> Answer<'_, ()> {
-        self.unless_it_refuses(self.journal.keep_listener(listener))
+        let keeping = self.keeping.get().map(|keeping| keeping(listener.clone()));
+        let keep = self.unless_it_refuses(self.journal.keep_listener(listener));
+        Box::pin(async move {
+            if let Some(keeping) = keeping {
+                keeping.await?;
+            }
+            keep.await
+        })
     }
 
     fn drop_listener(&self, id: ListenerId) -> Answer<'_, ()> {
