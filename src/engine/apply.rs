@@ -113,6 +113,7 @@ async fn apply_one(
         applied.created.push(new);
         return Ok(());
     };
+    let old = as_it_is(shared, old);
     // One that is found by the port that was chosen for it goes on to leave the choice to the system.
     let chosen = old.spec.draft().name.is_none() && old.spec.draft().port == 0;
     let spec = if chosen { spec.at_port(0) } else { spec };
@@ -134,6 +135,7 @@ async fn prune_all(
     undo: &mut Vec<Undo>,
 ) -> Result<(), NotApplied> {
     for listener in others {
+        let listener = as_it_is(shared, listener);
         match close(shared, &ListenerKey::Id(listener.id), None).await {
             Ok(()) => {
                 // One that had closed by itself held nothing.
@@ -148,6 +150,12 @@ async fn prune_all(
         }
     }
     Ok(())
+}
+
+/// What a listener is now: it may have closed by itself while others were changed.
+fn as_it_is(shared: &Shared, old: ListenerSnapshot) -> ListenerSnapshot {
+    let now = shared.registry().find(&ListenerKey::Id(old.id));
+    now.map_or(old, |now| now.snapshot())
 }
 
 /// What a listener was, at the port that was chosen for it if it has lost that.

@@ -1,8 +1,11 @@
 //! All listeners as one document: over the API, and from a file.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use crate::support::{End, TestApp, address};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{End, Moody, TestApp, address};
 
 /// What became of the listeners.
 fn applied(created: &[&str], changed: &[&str], unchanged: &[&str], closed: &[&str]) -> Value {
@@ -122,6 +125,77 @@ async fn what_cannot_be_changes_nothing() {
     }
     app.json("PUT", "/config?prune=yes", &json!({"listeners": []})).await.expect(422);
     assert_eq!(app.get("/config").await.expect(200).json(), before);
+}
+
+/// Lets the one client of a listener come and go, and waits until the listener has closed by itself.
+async fn serve_its_last_client(app: &TestApp, listener: &Value) {
+    let mut peer = app.connect(listener).await;
+    peer.send("x").await;
+    peer.read_to_end().await;
+    drop(peer);
+    let path = format!("/listeners/{}", listener["id"].as_str().unwrap());
+    while app.get(&path).await.expect(200).json()["state"] != "closed" {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A document that cannot be applied: the port of its last listener is taken.
+fn impossible(first: &Value, taken: &std::net::TcpListener) -> Value {
+    let port = taken.local_addr().unwrap().port();
+    json!({"listeners": [first, {"name": "cannot", "port": port, "host": "127.0.0.1"}]})
+}
+
+#[tokio::test]
+async fn what_had_closed_by_itself_stays_closed_when_a_document_is_taken_back() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let once = json!({"name": "once", "port": 0, "host": "127.0.0.1", "max_connections_total": 1});
+    for pruned in [false, true] {
+        let app = TestApp::start().await;
+        let listener = app.open(once.clone()).await;
+        serve_its_last_client(&app, &listener).await;
+        let other = json!({"name": "other", "port": listener["port"], "host": "127.0.0.1"});
+        let document = impossible(if pruned { &other } else { &once }, &taken);
+        app.json("PUT", "/config?prune=true", &document).await.problem(409, "port-in-use");
+        assert!(listed(&app).await.iter().all(|(_, state)| state == "closed"), "{:?}", listed(&app).await);
+        std::net::TcpListener::bind(address(&listener)).expect("nobody listens there");
+    }
+}
+
+/// While one listener is changed another closes by itself, before its turn comes.
+#[tokio::test]
+async fn what_closes_by_itself_meanwhile_stays_closed_when_a_document_is_taken_back() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let journal = Arc::new(Moody::default());
+    let (now, meanwhile) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = (Arc::clone(&now), Arc::clone(&meanwhile));
+    journal.on_keep(move |record| {
+        let (now, meanwhile) = (Arc::clone(&told.0), Arc::clone(&told.1));
+        Box::pin(async move {
+            if record.spec.contains("changed") {
+                now.notify_one();
+                meanwhile.notified().await;
+            }
+            Ok(())
+        })
+    });
+    let app = TestApp::start_over(journal, |_| ()).await.unwrap();
+    let first = json!({"name": "first", "port": 0, "host": "127.0.0.1"});
+    app.open(first.clone()).await;
+    let once = json!({"name": "once", "port": 0, "host": "127.0.0.1", "max_connections_total": 1});
+    let listener = app.open(once.clone()).await;
+    let mut document = impossible(&first, &taken);
+    document["listeners"][0]["reply"] = json!("changed");
+    document["listeners"].as_array_mut().unwrap().insert(1, once);
+    let closes = async {
+        now.notified().await;
+        serve_its_last_client(&app, &listener).await;
+        meanwhile.notify_one();
+    };
+    let (answer, ()) = tokio::join!(app.json("PUT", "/config", &document), closes);
+    answer.problem(409, "port-in-use");
+    let first = ("first".to_owned(), "open".to_owned());
+    assert_eq!(listed(&app).await, [first], "all is as it was, but for what has ended");
+    std::net::TcpListener::bind(address(&listener)).expect("nobody listens there");
 }
 
 #[tokio::test]
