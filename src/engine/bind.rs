@@ -72,6 +72,42 @@ pub(super) fn out_of_descriptors(error: &io::Error) -> bool {
 /// it would let another process of the same user take clients away. `::` takes IPv4 clients too. What each client's socket
 /// is to have is set here once: accepted sockets inherit it on Linux, which saves system calls for each client.
 pub(super) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, BindError> {
+    listening(bound(address)?, backlog)
+}
+
+/// As [`bind`], but whoever comes hears nothing until [`hear`] or [`reserve`], and then tries again: a port that is to refuse
+/// must not be open while the journal keeps its listener. Only Linux can; elsewhere it is open for that moment.
+pub(super) fn bind_unheard(address: SocketAddr, backlog: u32) -> Result<TcpListener, BindError> {
+    let socket = bound(address)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.attach_filter(&[NOTHING])?;
+    listening(socket, backlog)
+}
+
+/// Lets those be heard who come to a listening socket.
+pub(super) fn hear(listener: &TcpListener) -> Result<(), BindError> {
+    Ok(unfilter(&SockRef::from(listener))?)
+}
+
+/// The program of a filter that lets no segment through: it returns 0, as the bytes to keep.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NOTHING: socket2::SockFilter = socket2::SockFilter::new(6, 0, 0, 0);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unfilter(socket: &Socket) -> io::Result<()> {
+    match socket.detach_filter() {
+        // It has none.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        detached => detached,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unfilter(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -83,6 +119,10 @@ pub(super) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, Bin
     socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listening(socket: Socket, backlog: u32) -> Result<TcpListener, BindError> {
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(TcpListener::from_std(socket.into())?)
 }
@@ -102,14 +142,14 @@ pub(super) fn reserve(listener: &TcpListener) -> Result<Socket, BindError> {
     }
     // Who reuses addresses may not reuse this one.
     socket.set_reuse_address(false)?;
+    unfilter(&socket)?;
     Ok(socket)
 }
 
 /// Opens a port that was held.
 pub(super) fn listen_again(socket: Socket, backlog: u32) -> Result<TcpListener, BindError> {
     socket.set_reuse_address(true)?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(TcpListener::from_std(socket.into())?)
+    listening(socket, backlog)
 }
 
 /// Changes the backlog of a socket that listens.

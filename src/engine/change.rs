@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::MutexGuard;
 
 use crate::domain::{ListenerSpec, SelfClose};
 
 use super::accept::{CountedSocket, served_all};
-use super::bind::bind;
+use super::bind::{BindError, bind, bind_unheard};
 use super::ending::{finish, start_ttl};
 use super::error::EngineError;
 use super::gate::{Gate, keep_to_faults};
@@ -298,7 +299,7 @@ async fn stop(gate: &mut OpenGate<'_>) {
 
 /// The new address could not be had: back to the old one. Its clients have noticed nothing.
 fn go_back(shared: &Arc<Shared>, listener: &Arc<Listener>, gate: &mut OpenGate<'_>, address: SocketAddr) {
-    match bind(address, listener.spec().draft().backlog) {
+    match bind_for(shared, &listener.spec(), address) {
         Ok(socket) => {
             let socket = Arc::new(CountedSocket::new(socket, Arc::clone(shared)));
             **gate = Some(Gate::start(listener, shared, socket));
@@ -316,6 +317,12 @@ async fn finish_now(shared: &Arc<Shared>, listener: &Arc<Listener>, gate: &mut O
     stop(gate).await;
     listener.set_state(ListenerState::Draining);
     shared.tasks.spawn(finish(Arc::clone(listener), Arc::clone(shared), listener.opening(), why));
+}
+
+/// Whoever comes before [`Gate::start`] waits; where the port is to refuse, without being let in.
+fn bind_for(shared: &Shared, spec: &ListenerSpec, address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bind = if spec.refuses(shared.clock.now()) { bind_unheard } else { bind };
+    bind(address, spec.draft().backlog)
 }
 
 /// Checks that the port may be used, and listens on it. Where the kernel is to choose, `port` may be one that it chose
@@ -340,7 +347,7 @@ pub(super) fn listen(
         return Err(EngineError::OutOfDescriptors);
     }
     let address = SocketAddr::new(spec.draft().host, port);
-    let socket = bind(address, spec.draft().backlog)
+    let socket = bind_for(shared, spec, address)
         .map_err(|error| EngineError::from_bind(error, address, registry.holder(address)))?;
     let resolved = socket.local_addr().map_err(EngineError::Io)?;
     Ok((Arc::new(CountedSocket::new(socket, Arc::clone(shared))), resolved))

@@ -41,6 +41,10 @@ impl Gate {
                 Err(error) => told(listener, &error),
             }
         }
+        // It may have been meant to refuse, for a time that is over.
+        if let Err(error) = bind::hear(&socket.socket) {
+            told(listener, &error);
+        }
         Self::open(listener, shared, socket)
     }
 

@@ -1,11 +1,14 @@
 //! `refuse`: a port that is closed, and held.
 
 use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{PATIENCE, TestApp, address};
+use crate::support::{Moody, PATIENCE, STANDARD_REPLY, TestApp, address};
 
 use super::{change, endpoint};
 
@@ -57,6 +60,45 @@ async fn a_refusing_port_is_held_and_given_back_when_its_listener_goes() {
         assert!(refuses(&listener).await);
         app.delete(&format!("/listeners/{id}")).await.expect(204);
         TcpListener::bind(address(&listener)).await.unwrap();
+    }
+}
+
+/// Clients who come while the journal keeps the listener find the port as they would before and after.
+#[tokio::test]
+async fn a_port_that_is_to_refuse_is_never_open_not_even_at_first() {
+    let (journal, came) = (Arc::new(Moody::default()), Arc::new(Mutex::new(Vec::new())));
+    let comes = Arc::clone(&came);
+    journal.on_keep(move |record| {
+        let comes = Arc::clone(&comes);
+        Box::pin(async move {
+            let mut connects = Box::pin(TcpStream::connect(record.address));
+            // Its first segment leaves now.
+            let begun = futures_util::poll!(&mut connects);
+            let connected = match begun {
+                Poll::Ready(connected) => Box::pin(std::future::ready(connected)),
+                Poll::Pending => connects as Pin<Box<dyn Future<Output = _> + Send>>,
+            };
+            comes.lock().unwrap().push(connected);
+            Ok(())
+        })
+    });
+    let app = TestApp::start_over(journal, |_| ()).await.unwrap();
+    let refuse = json!([{"type": "refuse"}]);
+    let listener = app.open(json!({"faults": refuse})).await;
+    let own = app.open(json!({"port": free_port(), "faults": refuse})).await;
+    let path = format!("/listeners/{}", own["id"].as_str().unwrap());
+    let moved = app.json("PATCH", &path, &json!({"host": "127.0.0.3"})).await.expect(200).json();
+    let came = std::mem::take(&mut *came.lock().unwrap());
+    assert_eq!(came.len(), 3);
+    for connected in came {
+        assert_eq!(connected.await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+    for listener in [&listener, &moved] {
+        assert!(refuses(listener).await);
+        change(&app, listener, json!([])).await;
+        let mut peer = app.connect(listener).await;
+        peer.send("a").await;
+        assert_eq!(peer.read(17).await, STANDARD_REPLY, "it hears again");
     }
 }
 
