@@ -220,6 +220,21 @@ async fn a_periodic_send_that_fails_is_on_record_once_until_it_works_again() {
 }
 
 #[tokio::test]
+async fn what_a_client_sent_does_not_make_the_record_of_a_failure_long() {
+    let app = TestApp::start().await;
+    for template in ["{{ crc(message.text, '00') }}", "{{ int('00', message.text) }}"] {
+        let listener = app.open(json!({"encoding": "utf-8", "reply": {"template": template}})).await;
+        let mut peer = app.connect(&listener).await;
+        peer.send("x".repeat(16 << 10)).await;
+        peer.finish_sending().await;
+        peer.read_to_end().await;
+        let connection = app.only_closed_connection(&listener).await;
+        let error = connection["messages"][0]["template_error"].as_str().unwrap();
+        assert!(error.starts_with("the template failed") && error.len() < 1_000, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_could_not_be_sent_is_no_message_to_an_expectation_but_says_why_there_is_none() {
     let app = TestApp::start().await;
     let listener = app.open(json!({"greeting": {"template": "{{ nobody }}"}})).await;

@@ -14,7 +14,7 @@ use regex::Regex;
 use super::super::charset::Charset;
 use super::super::clock::Timestamp;
 use super::super::id::ConnectionId;
-use super::functions::{self, hex_of, unhex};
+use super::functions::{self, beginning, hex_of, unhex};
 
 /// The longest template, in bytes.
 const LONGEST_SOURCE: usize = 4 << 10;
@@ -330,7 +330,7 @@ fn what(error: &Error) -> String {
     }
     let mut text = error.kind().to_string();
     if let Some(detail) = error.detail() {
-        text = format!("{text}: {detail}");
+        text = format!("{text}: {}", beginning(detail));
     }
     text
 }

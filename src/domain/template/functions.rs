@@ -27,6 +27,8 @@ pub(super) const HIDDEN: &str = "__hidden";
 
 impl Object for Hidden {}
 
+/// Bytes of the name of a CRC at most. It may be something that a client sent, and is compared with every name.
+const LONGEST_NAME: usize = 64;
 /// Bytes that `random` gives at most.
 const MOST_RANDOM: usize = 4 << 10;
 
@@ -75,8 +77,20 @@ pub(super) fn hex_of(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
+/// Characters of what went wrong that are told at most: some of it may be what a client sent.
+const TOLD: usize = 500;
+
+/// The beginning of what went wrong.
+pub(super) fn beginning(detail: &str) -> &str {
+    detail.char_indices().nth(TOLD).and_then(|(end, _)| detail.get(..end)).unwrap_or(detail)
+}
+
 /// Bytes of hex digits, with any white space between.
 pub(super) fn unhex(text: &str) -> Result<Vec<u8>, String> {
+    // Mostly there is none. A template may ask for the bytes of a large message as often as it has fuel.
+    if let Ok(bytes) = HEXLOWER_PERMISSIVE.decode(text.as_bytes()) {
+        return Ok(bytes);
+    }
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     match digits.chars().find(|c| !c.is_ascii_hexdigit()) {
         Some(stray) => Err(format!("`{}` is no hex digit", stray.escape_debug())),
@@ -171,6 +185,9 @@ fn fold(digits: &str, step: fn(u8, u8) -> u8) -> Found<String> {
 }
 
 fn crc(name: &str, digits: &str, endian: Option<&str>) -> Found<String> {
+    if name.len() > LONGEST_NAME {
+        return Err(wrong("there is no CRC with such a long name"));
+    }
     let known = Checksum::named(name);
     let checksum = known.ok_or_else(|| {
         wrong(format!("there is no CRC {name:?} in the catalogue; {} is like it", Checksum::like(name)))
