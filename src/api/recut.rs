@@ -17,6 +17,10 @@ use super::page::Weighed;
 use super::payload::Pieces;
 use super::types::{PAGE_BYTES, RecutRequest};
 
+/// Frames after which others get their turn: less than a millisecond of cutting, however small and however hidden they are.
+/// A record may have millions, and the clients of the endpoints share this thread.
+const TURN: u64 = 4_096;
+
 /// Some of the frames of a stream. The position of a frame is where it ends in its stream.
 pub(super) struct Cut {
     pub(super) items: Vec<MessageRecord>,
@@ -35,18 +39,17 @@ pub(super) async fn cut(api: &Api, connection: &ConnectionRecord, request: &Recu
                 Some(cutter) => cutter,
                 none => none.insert(Cutter::new(request, &record)?),
             };
-            if cutter.read(record) == Page::Full {
+            if cutter.read(record).await == Page::Full {
                 return Ok(cutter.page(Page::Full));
             }
         }
-        // A long record is read in one go, and the clients of the endpoints share this thread.
         tokio::task::yield_now().await;
     }
     let Some(mut cutter) = cutter else {
         return Ok(Cut { items: Vec::new(), next: None, evicted_before: None });
     };
     let end = if connection.closing.is_some() { End::Fin } else { End::Broken };
-    let page = cutter.finish(end);
+    let page = cutter.finish(end).await;
     Ok(cutter.page(page))
 }
 
@@ -99,11 +102,11 @@ impl<'a> Cutter<'a> {
         })
     }
 
-    fn read(&mut self, mut record: MessageRecord) -> Page {
+    async fn read(&mut self, mut record: MessageRecord) -> Page {
         let (offset, bytes) = (record.message.offset, std::mem::take(&mut record.message.payload));
         if offset != self.expected {
             // Bytes are missing: what waits for them is no frame, and behind them it begins anew.
-            if self.finish(End::Broken) == Page::Full {
+            if self.finish(End::Broken).await == Page::Full {
                 return Page::Full;
             }
             self.framer = Framer::new(Arc::clone(&self.framing));
@@ -112,21 +115,24 @@ impl<'a> Cutter<'a> {
         self.expected = offset + bytes.len() as u64;
         self.record = record;
         self.framer.push(bytes);
-        self.take()
+        self.take().await
     }
 
-    fn finish(&mut self, end: End) -> Page {
+    async fn finish(&mut self, end: End) -> Page {
         let is_cut = self.expected < self.record.message.offset + self.record.message.size;
         self.framer.end(if is_cut { End::Broken } else { end });
-        self.take()
+        self.take().await
     }
 
-    fn take(&mut self) -> Page {
+    async fn take(&mut self) -> Page {
         while let Some(piece) = self.framer.next_piece() {
             let size = piece.bytes.len() as u64;
             let offset = self.offset;
             self.offset += size;
             self.frames += 1;
+            if self.frames.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
             if self.offset <= self.request.after {
                 continue;
             }

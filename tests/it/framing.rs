@@ -1,5 +1,9 @@
 //! Framing as clients see it: each kind, however the bytes are split.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use answerback::store::{Cursor, Position};
 use serde_json::{Value, json};
 
 use crate::support::{End, TestApp};
@@ -281,4 +285,43 @@ async fn what_a_closing_listener_cuts_short_is_on_record() {
     app.delete(&format!("/listeners/{}", listener["id"].as_str().unwrap())).await.expect(204);
     let record = app.only_closed_connection(&listener).await;
     assert_eq!(told(&record), ["sixteen bytes...", "and nine: frame incomplete: 8 of 16 bytes"]);
+}
+
+/// A record of four million frames is cut without keeping others from their answers. All run in one thread here.
+#[tokio::test]
+async fn others_have_their_turns_while_a_long_record_is_cut_anew() {
+    let app = TestApp::start().await;
+    let listener = app
+        .open(json!({"framing": {"type": "until_close", "max": "4MiB"}, "reply": null, "limits": {"stored_bytes": "4MiB"}}))
+        .await;
+    let mut peer = app.connect(&listener).await;
+    peer.send(vec![b'a'; 4 << 20]).await;
+    peer.finish_sending().await;
+    assert_eq!(peer.read_to_end().await.1, End::Fin);
+    let connection = app.only_closed_connection(&listener).await;
+    assert_eq!(connection["received"]["messages"], 1);
+    // All of it is cut for a page of the last frames.
+    let (id, after) = (connection["id"].as_str().unwrap(), Cursor(Position((4 << 20) - 3)));
+    let framing = "%7B%22type%22:%22fixed%22,%22size%22:1%7D";
+    let path = format!("/connections/{id}/messages?direction=received&framing={framing}&after={after}");
+    let (cut, is_done) = (app.get(&path), AtomicBool::new(false));
+    let others = async {
+        let mut longest = Duration::ZERO;
+        while !is_done.load(Relaxed) {
+            let began = Instant::now();
+            app.get("/healthz").await.expect(200);
+            longest = longest.max(began.elapsed());
+        }
+        longest
+    };
+    let began = Instant::now();
+    let cut = async {
+        let cut = cut.await.expect(200).json();
+        is_done.store(true, Relaxed);
+        cut["items"].as_array().unwrap().len()
+    };
+    let (frames, longest) = tokio::join!(cut, others);
+    assert_eq!(frames, 3);
+    let all = began.elapsed();
+    assert!(longest < all / 2, "one waited {longest:?} of {all:?}");
 }
