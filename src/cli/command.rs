@@ -29,7 +29,7 @@ enum Commands {
     /// Copy the journal on disk to a file, while a service records into it or not
     Backup(backup::Args),
     #[command(flatten)]
-    Ask(Ask),
+    Ask(Box<Ask>),
 }
 
 /// A command that is ready to run.
@@ -59,7 +59,7 @@ pub fn prepare(args: impl IntoIterator<Item = OsString>) -> Result<Job, ExitCode
         }
         Ok(Cli { command: Commands::Health(args) }) => health::prepare(args).map(Job::Health),
         Ok(Cli { command: Commands::Backup(args) }) => backup::prepare(args).map(Job::Backup),
-        Ok(Cli { command: Commands::Ask(ask) }) => Ok(Job::Ask(Question(Box::new(ask)))),
+        Ok(Cli { command: Commands::Ask(ask) }) => Ok(Job::Ask(Question(ask))),
         Err(help_or_fault) => {
             // Nobody is left to tell when the stream is closed.
             let _ = help_or_fault.print();

@@ -36,6 +36,9 @@ pub(in super::super) struct Args {
     /// Replace FILE if it is there
     #[arg(long)]
     force: bool,
+    /// Only this connection: its id
+    #[arg(long, value_name = "ID")]
+    connection: Option<String>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -45,6 +48,7 @@ pub(in super::super) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Done {
         let format = form(self.format.as_deref(), &self.file)?;
+        let name = printable(&self.file.display().to_string());
         let is_output = self.file == Path::new("-");
         if is_output && format == ExportFormat::Pcapng && io::stdout().is_terminal() {
             return Err(Fault::Usage("a capture file on a terminal is no use: give it a name".to_owned()));
@@ -55,7 +59,12 @@ impl Args {
                 self.file.display()
             )));
         }
-        let download = self.remote.client()?.export(format, &self.filter.query()).await?;
+        let query = self.filter.query();
+        let query = match &self.connection {
+            Some(id) => query.with("connection", id),
+            None => query,
+        };
+        let download = self.remote.client()?.export(format, &query).await?;
         if is_output {
             save(download, &mut io::stdout().lock()).await?;
             return Ok(ExitCode::SUCCESS);
@@ -64,7 +73,6 @@ impl Args {
         let bytes = save_file(download, &self.file).await?;
         let took = began.elapsed().as_secs_f64().max(0.001);
         let rate = HumanBytes((bytes as f64 / took) as u64);
-        let name = printable(&self.file.display().to_string());
         self.remote.screen().line(&format!("{name}: {} at {rate}/s", HumanBytes(bytes)))?;
         Ok(ExitCode::SUCCESS)
     }
