@@ -36,7 +36,7 @@ docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
 scripts:
-	shellcheck .ci/run tests/*.sh
+	shellcheck .ci/run tests/*.sh examples/tests/shell/*.sh
 
 audit: advisories
 	cargo deny --locked --log-level warn check --hide-inclusion-graph bans licenses sources

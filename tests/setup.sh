@@ -12,9 +12,10 @@ cd "$(dirname "$0")/.."
 
 RUST_VERSION=1.95
 CARGO_DENY_VERSION=0.20.2
-PYTHON_TOOLS=(openapi-spec-validator==0.9.0 schemathesis==4.32.5 pymodbus==3.11.3 hl7==0.4.5 pyiso8583==4.0.1)
+PYTHON_TOOLS=(openapi-spec-validator==0.9.0 schemathesis==4.32.5 pymodbus==3.11.3 hl7==0.4.5 pyiso8583==4.0.1 pytest==9.2.0)
 # The browser is the system's: playwright-core only drives it, and brings none.
-NODE_PACKAGES=(playwright-core@1.61.0 axe-core@4.11.0)
+NODE_PACKAGES=(playwright-core@1.61.0 axe-core@4.11.0
+    openapi-typescript@7.13.0 openapi-fetch@0.17.0 typescript@5.9.3 @types/node@20.19.43)
 TOOLS="$PWD/tests/.tools"
 BROWSERS=(chromium chromium-browser google-chrome google-chrome-stable)
 

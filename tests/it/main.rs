@@ -32,3 +32,4 @@ mod support;
 mod talk;
 mod templates;
 mod ui;
+mod users;

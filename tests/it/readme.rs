@@ -65,7 +65,7 @@ async fn every_command_does_what_the_readme_says() {
                     block.text
                 );
             }
-            Kind::Container | Kind::Make | Kind::File | Kind::Picture => {}
+            Kind::Container | Kind::Make | Kind::File | Kind::Part | Kind::Picture => {}
         }
     }
     assert!(service.is_some(), "the README starts the service");
@@ -101,7 +101,7 @@ fn what_is_not_run_here_is_run_elsewhere() {
                     assert!(script.contains(&format!("engine {word} ")), "{}: {line}", block.at())
                 }
                 Kind::Make => assert!(makefile.contains(&format!("\n{word}:")), "{}: {line}", block.at()),
-                Kind::Start | Kind::Run | Kind::Output | Kind::File | Kind::Picture => {}
+                Kind::Start | Kind::Run | Kind::Output | Kind::File | Kind::Part | Kind::Picture => {}
             }
         }
     }

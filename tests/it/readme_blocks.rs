@@ -2,6 +2,9 @@
 
 use super::readme::{CARGO_RUN, README};
 
+/// The example whose parts are shown.
+const PYTEST: &str = include_str!("../../examples/tests/pytest/test_orders.py");
+
 /// What a fenced block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -11,6 +14,8 @@ pub(crate) enum Kind {
     Make,
     Output,
     File,
+    /// A part of an example, which is run whole.
+    Part,
     Picture,
 }
 
@@ -67,6 +72,7 @@ fn kind(language: &str, text: &str, commands: Option<bool>) -> Option<Kind> {
         ("sh", _) if starts => (text.lines().count() == 1).then_some(Kind::Start),
         ("sh", _) => Some(Kind::Run),
         ("toml", _) => Some(Kind::File),
+        ("python", _) if PYTEST.contains(text) => Some(Kind::Part),
         _ => None,
     }
 }
