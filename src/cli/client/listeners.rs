@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value};
 
 use super::remote::{Done, Fault, Remote};
-use super::screen::{Look, Screen, brief, size};
+use super::screen::{Look, brief, size};
 use super::spec::SpecArgs;
 use crate::client::{Client, Listener, Query, escaped};
 use crate::domain::{format_duration, parse_duration};
@@ -127,7 +127,7 @@ impl List {
             screen.line("no port is open: answerback open 8080")?;
             return Ok(ExitCode::SUCCESS);
         }
-        let rows = listeners.iter().map(|listener| row(&screen, listener)).collect();
+        let rows = listeners.iter().map(row).collect();
         screen.table(
             &["LISTENER", "ADDRESS", "STATE", "ENCODING", "REPLY", "THEN", "OPEN", "TOTAL", "IN", "OUT"],
             rows,
@@ -184,15 +184,11 @@ fn insert(spec: &mut Map<String, Value>, name: &str, value: Option<Value>) {
     spec.extend(value.map(|value| (name.to_owned(), value)));
 }
 
-fn row(screen: &Screen, listener: &Listener) -> Vec<String> {
-    let state = match listener.state.as_str() {
-        "open" => listener.state.clone(),
-        other => screen.paint(Look::Bad, other),
-    };
+fn row(listener: &Listener) -> Vec<String> {
     vec![
         listener.called().to_owned(),
         std::net::SocketAddr::new(listener.host, listener.port).to_string(),
-        state,
+        listener.state.clone(),
         listener.encoding.clone(),
         reply(listener),
         listener.then.clone(),

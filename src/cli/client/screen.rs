@@ -78,10 +78,10 @@ impl Screen {
     }
 
     /// A table. What stands in it must be printable.
-    pub(super) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Fault> {
+    pub(super) fn table(&self, head: &[&'static str], rows: Vec<Vec<String>>) -> Result<(), Fault> {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(head.iter().map(|word| self.paint(Look::Bold, word)));
+        table.set_header(head);
         for row in rows {
             table.add_row(row);
         }
@@ -89,7 +89,12 @@ impl Screen {
             column.set_padding((0, 2));
         }
         let text = table.to_string();
-        self.line(&text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
+        for (n, line) in text.lines().map(str::trim_end).enumerate() {
+            // Painted when it is laid out: what paints takes up no room.
+            let line = if n == 0 { self.paint(Look::Bold, line) } else { line.to_owned() };
+            self.line(&line)?;
+        }
+        Ok(())
     }
 
     /// Bytes as `hexdump -C` shows them, the first of which stands at `offset` of its stream.
