@@ -151,8 +151,7 @@ impl<'a> Cutter<'a> {
         let Piece { bytes, content, fault, closes: _ } = piece;
         let size = bytes.len() as u64;
         let content = if fault.is_some() { Content::whole(size) } else { content };
-        let (seq, note) =
-            (self.frames, Some(Box::new(Note { content, fault, verdict: None, failure: None })));
+        let (seq, note) = (self.frames, Some(Box::new(Note::of_frame(content, fault))));
         let (of, sha256) = (&self.record.message, None);
         let (connection, direction, at, charset) = (of.connection, of.direction, of.at, of.charset);
         let message =

@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
             Charset::Fixed(encoding) => encoding,
             Charset::Auto => self.guess(&record).await?,
         };
-        if message.note.is_some() {
+        if message.is_frame() {
             return self.frame(record, encoding).await;
         }
         let mut stream = self.stream(&record, encoding).await?;

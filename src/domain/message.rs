@@ -53,6 +53,9 @@ impl Content {
 /// What framing and rules say about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
+    /// Whether a framing cut it, or tried to: its text begins and ends with it. Otherwise it is a read, and its text goes on from
+    /// the one before.
+    pub is_frame: bool,
     /// The frame without delimiter, prefix or markers.
     pub content: Content,
     /// Why it is no frame, if it is none: `frame incomplete: 9 of 16 bytes`.
@@ -61,6 +64,18 @@ pub struct Note {
     pub verdict: Option<Verdict>,
     /// Why its answer could not be computed; of a sent message of no bytes, why there were none to send.
     pub failure: Option<Box<str>>,
+}
+
+impl Note {
+    /// About a frame, or what is none for a reason.
+    pub const fn of_frame(content: Content, fault: Option<Box<str>>) -> Self {
+        Self { is_frame: true, content, fault, verdict: None, failure: None }
+    }
+
+    /// About a read of so many bytes.
+    pub const fn of_read(size: u64) -> Self {
+        Self { is_frame: false, content: Content::whole(size), fault: None, verdict: None, failure: None }
+    }
 }
 
 /// Which rule answered a message, or which came closest.
@@ -110,6 +125,11 @@ impl Message {
             self.note.as_ref().map_or(Content::whole(self.size), |note| note.content);
         let offset = offset.min(self.size);
         Content { offset, size: size.min(self.size - offset) }
+    }
+
+    /// Whether its text is its own, and does not go on from the message before.
+    pub fn is_frame(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.is_frame)
     }
 
     /// Why nothing was sent, if this stands on record for what was to be sent unasked and could not be computed.

@@ -7,8 +7,8 @@ use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Charset, CloseReason, ConnectionId, Content, Direction, ListenerSpec, Message, Note, Subject, Tally,
-    Then, Timestamp,
+    Charset, CloseReason, ConnectionId, Direction, ListenerSpec, Message, Note, Subject, Tally, Then,
+    Timestamp,
 };
 
 use super::codec::detect;
@@ -163,7 +163,7 @@ impl Conversation {
     fn piece(&mut self, spec: &ListenerSpec, piece: Piece, now: Timestamp) -> Step {
         let Piece { bytes, content, fault, closes } = piece;
         let is_frame = fault.is_none();
-        let note = Some(Box::new(Note { content, fault, verdict: None, failure: None }));
+        let note = Some(Box::new(Note::of_frame(content, fault)));
         if is_frame {
             return self.message(spec, bytes, note, now);
         }
@@ -206,8 +206,7 @@ impl Conversation {
         let note = if verdict.is_none() && failure.is_none() {
             note
         } else {
-            let content = Content::whole(bytes.len() as u64);
-            let note = note.map_or(Note { content, fault: None, verdict: None, failure: None }, |note| *note);
+            let note = note.map_or_else(|| Note::of_read(bytes.len() as u64), |note| *note);
             Some(Box::new(Note { verdict, failure, ..note }))
         };
         let received = Some(self.receive(spec, bytes, note, now));
@@ -268,10 +267,7 @@ impl Conversation {
             return (None, bytes);
         }
         let send = bytes.clone();
-        let text = (
-            charset,
-            content.map(|content| Box::new(Note { content, fault: None, verdict: None, failure: None })),
-        );
+        let text = (charset, content.map(|content| Box::new(Note::of_frame(content, None))));
         let sent = record(self.connection, Direction::Sent, &mut self.sent, spec, bytes, text, now);
         (Some(sent), send)
     }

@@ -91,7 +91,7 @@ impl Conversation {
     /// There was nothing to send, and why.
     fn failed(&mut self, spec: &ListenerSpec, why: String, now: Timestamp) -> Step {
         let content = Content::whole(0);
-        let note = Note { content, fault: None, verdict: None, failure: Some(why.into()) };
+        let note = Note { failure: Some(why.into()), ..Note::of_frame(content, None) };
         let text = (spec.draft().charset, Some(Box::new(note)));
         let sent: Message =
             record(self.connection, Direction::Sent, &mut self.sent, spec, Bytes::new(), text, now);

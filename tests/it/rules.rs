@@ -332,3 +332,21 @@ async fn a_reply_that_waits_holds_up_those_behind_it_and_none_before() {
     let times: Vec<_> = list.json()["items"].as_array().unwrap().iter().map(|m| m["at"].clone()).collect();
     assert!(times.windows(2).all(|two| two[0].as_str() <= two[1].as_str()), "{times:?}");
 }
+
+/// A rule judges a read, and makes no frame of it: texts of reads are texts of a stream.
+#[tokio::test]
+async fn a_character_that_comes_in_two_reads_is_whole_where_there_are_rules_too() {
+    let app = TestApp::start().await;
+    let rule = json!({"name": "any", "when": {"length": {"min": 1}}, "reply": "+", "then": "keep"});
+    let listener = app.open(json!({"encoding": "utf-8", "rules": [rule]})).await;
+    let mut peer = app.connect(&listener).await;
+    for half in [&b"a\xe9\x97"[..], &b"\xaeb"[..]] {
+        peer.send(half).await;
+        assert_eq!(peer.read(1).await, b"+");
+    }
+    let received = app.get("/messages?direction=received").await.expect(200).json();
+    let texts: String =
+        received["items"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, "a问b");
+    assert_eq!(received["items"][0]["rule"], "any");
+}

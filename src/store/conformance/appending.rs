@@ -18,6 +18,7 @@ pub(super) async fn what_is_appended_is_in_the_next_answer(make: Make) {
     let mut question = client.message(Direction::Received, 4, b"ping");
     let content = Content { offset: 1, size: 2 };
     question.note = Some(Box::new(Note {
+        is_frame: true,
         content,
         fault: Some("no frame".into()),
         verdict: Some(Verdict::Rule("login".into())),

@@ -4,14 +4,17 @@ use serde_json::{Value, json};
 
 use crate::domain::{Content, Note, Verdict};
 
-/// As it is stored: `{"content":[0,5]}`; with `"fault"` where it is no frame, and `"rule"` or `"near_miss"` where there were
+/// As it is stored: `{"content":[0,5]}`; with `"read"` where it is no frame but a read, `"fault"` where it is no frame, and `"rule"` or `"near_miss"` where there were
 /// rules; `"failure"` where its answer could not be computed.
 pub(super) fn write(note: &Note) -> String {
     let Content { offset, size } = note.content;
-    if note.fault.is_none() && note.verdict.is_none() && note.failure.is_none() {
+    if note.is_frame && note.fault.is_none() && note.verdict.is_none() && note.failure.is_none() {
         return format!("{{\"content\":[{offset},{size}]}}");
     }
     let mut object = json!({"content": [offset, size]});
+    if !note.is_frame {
+        object["read"] = json!(true);
+    }
     if let Some(fault) = &note.fault {
         object["fault"] = json!(**fault);
     }
@@ -34,7 +37,9 @@ pub(super) fn read(text: &str) -> Option<Note> {
     let fault = note.get("fault").and_then(Value::as_str).map(Into::into);
     let content = Content { offset: number(0)?, size: number(1)? };
     let failure = note.get("failure").and_then(Value::as_str).map(Into::into);
-    Some(Note { content, fault, verdict: verdict(&note), failure })
+    // Version 1 did not say so of a read that rules had judged.
+    let is_frame = note.get("read").is_none();
+    Some(Note { is_frame, content, fault, verdict: verdict(&note), failure })
 }
 
 fn verdict(note: &Value) -> Option<Verdict> {
@@ -56,7 +61,8 @@ mod tests {
         for fault in [None, Some("frame \"incomplete\": 9 of 16 bytes\n".into())] {
             let near_miss = Verdict::NearMiss { rule: "r\"1".into(), detail: "differs".into() };
             for verdict in [None, Some(Verdict::Rule("登录".into())), Some(near_miss)] {
-                let note = Note { content, fault: fault.clone(), verdict, failure: fault.clone() };
+                let is_frame = fault.is_none();
+                let note = Note { is_frame, content, fault: fault.clone(), verdict, failure: fault.clone() };
                 assert_eq!(read(&write(&note)), Some(note));
             }
         }
