@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::{Charset, ConnectionId};
 use crate::engine::ListenerKey;
@@ -76,6 +77,8 @@ async fn watch(api: &Api, tail: &Tail, expectation: &Expectation, judge: &mut Ju
     let mut watched =
         Watched { met: false, is_decided: false, next: expectation.after, evicted_before: None };
     let mut until = None;
+    // One alarm for all rounds: a thousand that set theirs anew with each record are a load of their own.
+    let mut end = pin!(sleep_until(deadline));
     loop {
         // Before the look, so that no change between it and the wait is missed.
         let mut changed = api.recorder.changed();
@@ -103,11 +106,14 @@ async fn watch(api: &Api, tail: &Tail, expectation: &Expectation, judge: &mut Ju
         }
         if until.is_none() && !some.more {
             let pause = Instant::now() + source.follower.pause();
-            let again = async {
-                changed.happened().await;
-                sleep_until(pause).await;
-            };
-            let _ = api.shutdown.run_until_cancelled(timeout_at(deadline, again)).await;
+            tokio::select! {
+                () = changed.happened() => {}
+                () = &mut end => continue,
+                () = api.shutdown.cancelled() => continue,
+            }
+            if Instant::now() < pause {
+                sleep_until(pause.min(deadline)).await;
+            }
         }
     }
 }
@@ -147,7 +153,8 @@ impl<'a> Source<'a> {
             return Ok(match self.follower.behind(recorder, after).await? {
                 Some(page) => {
                     let (to, evicted_before) = (page.to, page.evicted_before);
-                    some(Read::Shared(page), to, true, evicted_before)
+                    let more = recorder.journal().status().newest > to;
+                    some(Read::Shared(page), to, more, evicted_before)
                 }
                 None => some(Read::Nothing, after, false, None),
             });
