@@ -81,6 +81,8 @@ pub(crate) fn ask(directory: &Path, filled: &Filled) -> Result<()> {
         &format!("{of_one}&order=desc"),
         full(expected),
     )?;
+    take(api.host, pid, filled.messages)?;
+    println!();
     let one = payload(filled.clients / 3);
     let serial = std::str::from_utf8(&one)?.split("serial ").nth(1).unwrap_or_default().trim();
     let has = |text: &str| format!("/messages?limit=100&order=desc&contains={text}");
@@ -102,7 +104,7 @@ pub(crate) fn ask(directory: &Path, filled: &Filled) -> Result<()> {
         filled.messages,
         &peak["VmHWM:".len()..]
     );
-    take(api.host, pid, filled.messages)
+    Ok(())
 }
 
 fn measure(api: &mut Api, title: &str, path: &str, is_right: impl Fn(&Value) -> bool) -> Result<Value> {

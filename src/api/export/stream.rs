@@ -25,8 +25,10 @@ use super::hexdump::Hexdump;
 use super::ndjson;
 use super::pcapng::Pcapng;
 
-/// Connections that are read from the journal at once.
-const CONNECTIONS: usize = 64;
+/// Connections that are read from the journal at once, and how many messages come with each: all of most of them. A journal of
+/// a million short connections would be a million questions otherwise.
+const CONNECTIONS: usize = 256;
+const FIRST: usize = 4;
 /// Messages that are read from the journal at once, and their bytes. One message may exceed that.
 const MESSAGES: usize = 500;
 const PIECE: usize = 256 << 10;
@@ -119,25 +121,28 @@ impl Export {
         if self.queue.is_empty() {
             self.fill().await?;
         }
-        let Some(connection) = self.queue.pop_front() else { return Ok(false) };
+        let Some(mut connection) = self.queue.pop_front() else { return Ok(false) };
         match &mut self.writer {
             Writer::Pcapng(writer) => writer.connection(&connection, &mut self.out),
             Writer::Hexdump(writer) => writer.connection(&connection, &mut self.out),
             Writer::Ndjson => ndjson::connection(&connection, &mut self.out),
         }
-        self.current = Some((connection, Position::START));
+        let first = std::mem::take(&mut connection.messages);
+        let (last, until) = (first.last().map(|message| message.position), self.until);
+        self.write(first.into_iter().filter(|message| message.position <= until).collect()).await?;
+        match last.unwrap_or(Position::START) {
+            last if connection.more_messages > 0 && last < until => self.current = Some((connection, last)),
+            _ => self.end(&connection),
+        }
         Ok(true)
     }
 
     async fn fill(&mut self) -> Result<(), JournalError> {
         let Some(after) = self.after else { return Ok(()) };
-        let page = PageRequest {
-            order: Order::Ascending,
-            after: Some(after),
-            limit: CONNECTIONS,
-            budget: usize::MAX,
-        };
-        let query = ConnectionQuery { filter: self.filter.clone(), page, messages: 0, payload: 0 };
+        let page =
+            PageRequest { order: Order::Ascending, after: Some(after), limit: CONNECTIONS, budget: PIECE };
+        let filter = self.filter.clone();
+        let query = ConnectionQuery { filter, page, messages: FIRST, payload: usize::MAX };
         let page = self.recorder.journal().connections(query).await?;
         let until = self.until;
         self.after = page.last.filter(|last| page.more && *last < until);
@@ -156,13 +161,17 @@ impl Export {
         self.write(page.items).await?;
         match page.last.filter(|last| page.more && *last < until) {
             Some(last) => self.current = Some((connection, last)),
-            None => match &mut self.writer {
-                Writer::Pcapng(writer) => writer.end(&connection, &mut self.out),
-                Writer::Hexdump(writer) => writer.end(&connection, &mut self.out),
-                Writer::Ndjson => {}
-            },
+            None => self.end(&connection),
         }
         Ok(())
+    }
+
+    fn end(&mut self, connection: &ConnectionRecord) {
+        match &mut self.writer {
+            Writer::Pcapng(writer) => writer.end(connection, &mut self.out),
+            Writer::Hexdump(writer) => writer.end(connection, &mut self.out),
+            Writer::Ndjson => {}
+        }
     }
 
     async fn write(&mut self, messages: Vec<MessageRecord>) -> Result<(), JournalError> {
