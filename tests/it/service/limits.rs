@@ -195,7 +195,7 @@ async fn more_clients_than_the_api_takes_keep_nobody_out_for_long() {
     let mut told = 0;
     for peer in silent {
         let (answer, took) = to_the_end(peer, since).await;
-        assert!(took < Duration::from_secs(9), "{took:?}");
+        assert!(took < Duration::from_secs(30), "{took:?}");
         told += u32::from(status(&answer) == 503);
         assert!(answer.is_empty() || answer.contains("retry-after: 1\r\n"), "{answer}");
     }
