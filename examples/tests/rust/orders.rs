@@ -24,17 +24,17 @@ async fn send_order(port: u16, number: u32) -> std::io::Result<String> {
     Ok(answer)
 }
 
-async fn service() -> (App, Client) {
+async fn service() -> Result<(App, Client), Box<dyn std::error::Error>> {
     let listen = ([127, 0, 0, 1], 0).into();
     let config = Config { listen, journal: JournalSetting::Memory, ..Config::default() };
-    let app = App::start(config).await.unwrap();
-    let client = Client::new(&format!("http://{}", app.api_addr()), None).unwrap();
-    (app, client)
+    let app = App::start(config).await?;
+    let client = Client::new(&format!("http://{}", app.api_addr()), None)?;
+    Ok((app, client))
 }
 
 #[tokio::test]
 async fn an_order_is_sent_and_its_answer_read() {
-    let (app, answerback) = service().await;
+    let (app, answerback) = service().await.unwrap();
     let spec = Spec::port(0).host("127.0.0.1").encoding("utf-8").reply("ACCEPTED\n");
     let server = answerback.open(spec).await.unwrap();
     assert_eq!(send_order(server.port, 4711).await.unwrap(), "ACCEPTED\n");
