@@ -38,6 +38,8 @@ const CHUNK: usize = 64 << 10;
 /// After a look at the journal that took so long, the next comes this many times later at the earliest: while records pour in,
 /// a reader takes a fifth of a processor, and not all of it.
 const PACE: u32 = 4;
+/// And no later than this, however long the disk took.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The places for readers.
 #[derive(Debug, Clone)]
@@ -140,16 +142,18 @@ impl Follower {
                 self.news.borrow_and_update();
                 self.listeners.tell(&self.api.engine, &mut out)?;
             }
-            if self.queue.is_empty() && self.earliest <= Instant::now() {
+            let looks = self.queue.is_empty() && self.earliest <= Instant::now();
+            if looks {
                 self.look(&mut out).await?;
             }
             self.write(&mut out).await?;
             if !out.is_empty() {
                 return Ok(Some(out));
             }
-            let (more, earliest) = (self.more, self.earliest);
+            // A change that came after the last look and before this watch is found by looking again, and by nothing else.
+            let (waits, earliest) = (looks && !self.more, self.earliest);
             let again = async {
-                if !more {
+                if waits {
                     changed.happened().await;
                 }
                 sleep_until(earliest).await;
@@ -173,7 +177,7 @@ impl Follower {
         self.request.query.after = self.read_to;
         let page = read_events(self.api.recorder.journal(), &self.request.query).await?;
         // What is still to be read is read as fast as it is taken; what is new, at a pace.
-        let pause = if page.more { Duration::ZERO } else { began.elapsed() * PACE };
+        let pause = if page.more { Duration::ZERO } else { (began.elapsed() * PACE).min(LONGEST_PAUSE) };
         self.earliest = Instant::now() + pause;
         self.more = page.more;
         self.read_to = page.last.unwrap_or(self.read_to);

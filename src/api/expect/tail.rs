@@ -24,6 +24,8 @@ const PAGES: usize = 4;
 /// A look at the journal that took so long is followed by the next so many times later at the earliest: while records pour in,
 /// all who wait take a fifth of a processor together.
 const PACE: u32 = 4;
+/// And no later than this, however long the disk took.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Who is further behind reads for itself, with its own filter: the journal passes over what does not fit.
 const NEAR: u64 = 5_000;
 
@@ -112,7 +114,7 @@ impl Follower {
             PageRequest { order: Order::Ascending, after: Some(after), limit: MESSAGES, budget: BYTES };
         let query = MessageQuery { connection: None, filter: Filter::default(), page };
         let page = journal.messages(query).await?;
-        *turn = Some(Instant::now() + began.elapsed() * PACE);
+        *turn = Some(Instant::now() + (began.elapsed() * PACE).min(LONGEST_PAUSE));
         // Where it does not go on, what stands behind its last message is no message.
         let to = page.last.filter(|last| page.more || *last > newest).unwrap_or(newest);
         let read = TailPage { from: after, to, items: page.items, evicted_before: page.evicted_before };

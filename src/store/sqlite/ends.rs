@@ -56,7 +56,8 @@ impl Writing<'_, '_> {
     /// Removes the ends of what is gone: those before the oldest connection that is left are of none.
     pub(super) fn forget_ends(&self) -> rusqlite::Result<()> {
         let mut forget = self.db.prepare_cached(
-            "DELETE FROM ends WHERE last < coalesce((SELECT min(position) FROM connections), ?1)",
+            "DELETE FROM ends WHERE first < coalesce((SELECT min(position) FROM connections), ?1)
+             AND last < coalesce((SELECT min(position) FROM connections), ?1)",
         )?;
         forget.execute([signed(self.state.next)]).map(|_| ())
     }

@@ -93,6 +93,8 @@ impl Writer {
         let checkpoints = checkpoints.unwrap_or_else(|| Checkpoints::new(&self.shared.path, self.durability));
         let mut upkeep = Upkeep::new(checkpoints);
         self.shared.status.publish(&state);
+        // What was owed is seen from here on.
+        self.shared.changes.announce();
         loop {
             let taken = self.shared.queue.take(&mut self.batch, Some(upkeep.patience(&state)));
             let mut writing = Writing { db, statements: &mut statements, state: &mut state };
