@@ -96,6 +96,21 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// JSON in which nothing steers a terminal: what [`printable`] would escape stands there as JSON's own escape. The line ends of
+/// its layout stay.
+pub fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if harmless(c) || c == '\n' {
+            out.push(c);
+        } else {
+            // All of these are below U+10000. Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    out
+}
+
 /// `message name=value name=value`, each value escaped. The subscriber's own format escapes the message only, and
 /// leaves line ends in it.
 fn escaped_fields() -> impl for<'w> FormatFields<'w> + 'static {
@@ -204,6 +219,17 @@ mod tests {
             printable("a\x1b[31m\nb\r\t\u{85}\u{202e}\u{feff}"),
             r"a\u{1b}[31m\nb\r\t\u{85}\u{202e}\u{feff}"
         );
+    }
+
+    #[test]
+    fn json_stays_the_same_json_and_steers_nothing() {
+        let value = serde_json::json!({"text": "问\u{7f}\u{9b}2J\u{202e}\u{1b}\n", "n": 1});
+        let shown = printable_json(&format!("{value:#}"));
+        assert!(
+            !shown.contains(['\u{7f}', '\u{9b}', '\u{202e}', '\u{1b}']) && shown.contains('问'),
+            "{shown}"
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 
     #[test]

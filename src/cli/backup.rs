@@ -13,7 +13,7 @@ use super::command::{complain, fail};
 use super::signals::Signals;
 use crate::config::{self, Inputs};
 use crate::store::{self, BackupError, Existing, Progress};
-use crate::telemetry::printable;
+use crate::telemetry::{printable, printable_json};
 
 const AFTER_HELP: &str = "\
 The copy is whole, of one moment, and checked; the service goes on meanwhile. FILE is one file that only you can read, and \
@@ -44,10 +44,16 @@ pub(super) struct Args {
     /// Replace FILE if it is there; until the new one is complete the old one stays
     #[arg(long)]
     force: bool,
+    /// Say it as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A backup that is ready to be made.
-pub struct Backup(store::Backup);
+pub struct Backup {
+    what: store::Backup,
+    is_json: bool,
+}
 
 pub(super) fn prepare(args: Args) -> Result<Backup, ExitCode> {
     let flags = args.data_dir.map(|directory| ("data_dir", vec![directory]));
@@ -57,7 +63,7 @@ pub(super) fn prepare(args: Args) -> Result<Backup, ExitCode> {
         ExitCode::from(USAGE)
     })?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    Ok(Backup(store::Backup { directory, file: args.file, existing }))
+    Ok(Backup { what: store::Backup { directory, file: args.file, existing }, is_json: args.json })
 }
 
 impl Backup {
@@ -67,10 +73,10 @@ impl Backup {
             Ok(signals) => signals,
             Err(error) => return fail(&format!("cannot listen for signals: {error}")),
         };
-        let file = printable(&self.0.file.display().to_string());
+        let file = self.what.file.display().to_string();
         let stop = CancellationToken::new();
         let until = stop.clone();
-        let mut made = tokio::task::spawn_blocking(move || make(&self.0, &until));
+        let mut made = tokio::task::spawn_blocking(move || make(&self.what, &until));
         let made = tokio::select! {
             made = &mut made => made,
             _ = signals.next() => {
@@ -81,7 +87,12 @@ impl Backup {
         match made {
             Ok(Ok(bytes)) => {
                 // The backup is there, whether or not anybody reads this.
-                let _ = writeln!(io::stdout(), "{file}: {}, checked", HumanBytes(bytes));
+                let said = if self.is_json {
+                    printable_json(&serde_json::json!({"file": file, "bytes": bytes}).to_string())
+                } else {
+                    format!("{}: {}, checked", printable(&file), HumanBytes(bytes))
+                };
+                let _ = writeln!(io::stdout(), "{said}");
                 ExitCode::SUCCESS
             }
             Ok(Err(fault)) => fail(&fault.to_string()),

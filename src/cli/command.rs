@@ -11,10 +11,19 @@ use super::{USAGE, backup, health, serve};
 use crate::config::Setting;
 use crate::telemetry::printable;
 
+const AFTER_HELP: &str = "\
+Examples:
+  answerback serve --open 8080            # in one terminal
+  answerback send 127.0.0.1:8080 hello    # in another
+  answerback show last
+
+Each command has examples in its own help: answerback open --help";
+
 /// Open any TCP port with one request. See every client that connects and every byte it sends. Answer it the way you
 /// choose.
 #[derive(Parser)]
 #[command(name = "answerback", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Commands,

@@ -1,5 +1,6 @@
 //! `answerback health`: asks a running answerback whether it is ready. Made for `HEALTHCHECK`.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::USAGE;
 use super::command::complain;
 use super::hints::reachable;
 use crate::config::{self, Inputs};
+use crate::telemetry::printable_json;
 
 /// How long the whole question may take. Docker's own limit is 30 s: a shorter one names the reason.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,21 +37,26 @@ pub(super) struct Args {
     /// Where the API is [default: the address that `serve` would use here] [env: ANSWERBACK_URL]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Say it as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A question that is ready to be asked.
 pub struct Health {
     /// `HOST:PORT`.
     authority: String,
+    is_json: bool,
 }
 
 pub(super) fn prepare(args: Args) -> Result<Health, ExitCode> {
+    let Args { url, json: is_json } = args;
     let variable = || std::env::var("ANSWERBACK_URL").ok().filter(|url| !url.is_empty());
-    let authority = match args.url.or_else(variable) {
+    let authority = match url.or_else(variable) {
         Some(url) => authority(&url),
         None => default_authority(),
     };
-    authority.map(|authority| Health { authority }).map_err(|fault| {
+    authority.map(|authority| Health { authority, is_json }).map_err(|fault| {
         complain(&fault);
         ExitCode::from(USAGE)
     })
@@ -94,20 +101,30 @@ impl Health {
             Ok(answer) => answer.map_err(|e| format!("{e:#}")),
             Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
         };
-        match answer {
-            Ok((StatusCode::OK, _)) => {
-                let _ = std::io::Write::write_all(&mut std::io::stdout(), b"ok\n");
-                ExitCode::SUCCESS
-            }
-            Ok((status, reason)) => {
-                complain(&format!("http://{authority} is not ready: {status}: {}", reason.trim()));
-                ExitCode::FAILURE
-            }
-            Err(reason) => {
-                complain(&format!("http://{authority} is not ready: {reason}"));
-                ExitCode::FAILURE
-            }
+        let fault = match answer {
+            Ok((StatusCode::OK, _)) => None,
+            Ok((status, reason)) => Some(format!("{status}: {}", reason.trim())),
+            Err(reason) => Some(reason),
+        };
+        self.say(fault.as_deref());
+        if let Some(fault) = fault {
+            complain(&format!("http://{authority} is not ready: {fault}"));
+            return ExitCode::FAILURE;
         }
+        ExitCode::SUCCESS
+    }
+
+    /// The word for programs. Whether anybody reads it is no part of the answer.
+    fn say(&self, fault: Option<&str>) {
+        let word = match (self.is_json, fault) {
+            (true, None) => serde_json::json!({"ready": true}).to_string(),
+            (true, Some(fault)) => {
+                printable_json(&serde_json::json!({"ready": false, "detail": fault}).to_string())
+            }
+            (false, None) => "ok".to_owned(),
+            (false, Some(_)) => return,
+        };
+        let _ = writeln!(std::io::stdout(), "{word}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! One file a command; those that ask a running service are in `client`. What a command needs is read and checked before a runtime is there (`prepare`), then it runs.
-//! Exit codes: 0 done, 1 failed, 2 wrong flags or settings.
+//! One file a command; those that ask a running service are in `client`. What a command needs is read and checked before a
+//! runtime is there (`prepare`), then it runs. Exit codes: 0 done, 1 failed, 2 wrong flags or settings.
 
 mod backup;
 mod client;

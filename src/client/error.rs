@@ -83,13 +83,21 @@ pub struct Unmet {
     pub outcome: Outcome,
 }
 
-/// The detail, and a line for each field that is wrong.
+/// What is wrong, field by field; the detail, where it says something else than the first of them.
 struct Said<'a>(&'a Problem);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { detail, errors, .. } = self.0;
-        f.write_str(detail)?;
-        errors.iter().try_for_each(|field| write!(f, "\n  {}: {}", field.pointer, field.detail))
+        let mut end = "";
+        if errors.first().is_none_or(|first| !detail.starts_with(&format!("{}: ", first.pointer))) {
+            f.write_str(detail)?;
+            end = "\n  ";
+        }
+        for field in errors {
+            write!(f, "{end}{}: {}", field.pointer, field.detail)?;
+            end = "\n  ";
+        }
+        Ok(())
     }
 }

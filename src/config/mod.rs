@@ -22,7 +22,7 @@ mod journal_tests;
 #[cfg(test)]
 mod tests;
 
-pub use alone::{data_dir, listen_address};
+pub use alone::{data_dir, listen_address, token};
 pub use error::{ConfigError, Fault};
 pub use layers::Inputs;
 pub use load::{Loaded, load, read_document, read_text};

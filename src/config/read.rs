@@ -81,6 +81,13 @@ pub(super) fn data_dir(values: &Values) -> Result<PathBuf, ConfigError> {
     reader.end(data_dir)
 }
 
+/// The token alone.
+pub(super) fn token(values: &Values) -> Result<TokenSetting, ConfigError> {
+    let mut reader = Reader { values, faults: Vec::new() };
+    let token = reader.token();
+    reader.end(token)
+}
+
 /// Whether a value says yes; a wrong one does not.
 pub(super) fn is_true(value: &Value) -> bool {
     says(value, |text| yes_or_no(text) == Ok(true))

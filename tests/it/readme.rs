@@ -31,7 +31,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_answerback");
 /// What the README writes where the built binary stands here.
 pub(crate) const CARGO_RUN: &str = "cargo run --release --";
 /// The ports of the README; the first is the control plane's.
-const PORTS: [u16; 11] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006, 9007];
+const PORTS: [u16; 12] = [7070, 8080, 9000, 5023, 9004, 9001, 9002, 9003, 9005, 9006, 9007, 9008];
 /// The header with the README's token. A service that asks for none does not mind it.
 const TOKEN: (&str, &str) = ("authorization", "Bearer swordfish");
 /// Longer than any block takes, in seconds: one that hangs fails instead.

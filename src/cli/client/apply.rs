@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::remote::{Done, Fault, Remote};
 use super::spec::read_file;
@@ -104,7 +104,12 @@ impl Reset {
             }
         }
         client.reset().await?;
-        self.remote.screen().line("nothing is open and nothing is on record")?;
+        let screen = self.remote.screen();
+        if screen.is_json {
+            screen.json(&json!({"reset": true}))?;
+        } else {
+            screen.line("nothing is open and nothing is on record")?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

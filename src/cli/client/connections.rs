@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::remote::{Done, Fault, Remote};
-use super::screen::{brief, clock, size};
+use super::screen::{brief, moment, size};
+use super::which;
 use crate::client::{Connection, Direction, Query};
 
 const AFTER_HELP: &str = "\
+Times are UTC. On a terminal ids are cut to what tells them apart; `show` takes them so.
+
 Examples:
   answerback connections
   answerback connections --listener gate --state open
@@ -93,7 +96,9 @@ impl Args {
             screen.line("nobody")?;
             return Ok(ExitCode::SUCCESS);
         }
-        let rows = connections.iter().map(row).collect();
+        // A program gets them whole.
+        let id = if screen.is_terminal { which::enough(&connections) } else { usize::MAX };
+        let rows = connections.iter().map(|connection| row(connection, id)).collect();
         screen.table(&["CONNECTION", "OPENED", "LISTENER", "PEER", "END", "IN", "OUT", "FIRST"], rows)?;
         if let Some(next) = next.filter(|_| screen.is_terminal) {
             screen.line(&format!("older ones: --after {next}"))?;
@@ -102,11 +107,11 @@ impl Args {
     }
 }
 
-fn row(connection: &Connection) -> Vec<String> {
+fn row(connection: &Connection, id: usize) -> Vec<String> {
     let first = connection.messages.iter().find(|message| message.direction == Direction::Received);
     vec![
-        connection.id.clone(),
-        clock(&connection.opened_at).to_owned(),
+        connection.id.get(..id).unwrap_or(&connection.id).to_owned(),
+        moment(&connection.opened_at),
         connection.listener.name.clone().unwrap_or_else(|| connection.local.port().to_string()),
         connection.peer.to_string(),
         connection.close_reason.clone().unwrap_or_else(|| "open".to_owned()),

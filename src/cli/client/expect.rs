@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::remote::{Done, Fault, Remote};
 use super::screen::{Look, arrow, clock};
 use super::spec::json_of;
+use super::which;
 use crate::client::{Error, Expectation, Outcome};
 use crate::telemetry::printable;
 
@@ -27,7 +28,7 @@ pub(in super::super) struct Args {
     /// On this listener: its name or id
     #[arg(long, value_name = "LISTENER")]
     listener: Option<String>,
-    /// On this connection
+    /// On this connection: its id, or its beginning, or `last`
     #[arg(long, value_name = "ID")]
     connection: Option<String>,
     /// `received` or `sent` [default: received]
@@ -82,7 +83,11 @@ pub(in super::super) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Done {
         let (client, screen) = (self.remote.client()?, self.remote.screen());
-        let expectation = self.expectation()?;
+        let mut this = self;
+        if let Some(said) = &this.connection {
+            this.connection = Some(which::connection(&client, said).await?);
+        }
+        let expectation = this.expectation()?;
         if screen.is_json {
             return match client.expect_json(expectation).await? {
                 (true, outcome) => screen.json(&outcome).map(|()| ExitCode::SUCCESS),

@@ -7,11 +7,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::json;
 
+use super::super::signals::Signals;
 use super::connections::Filter;
 use super::remote::{Done, Fault, Remote};
+use super::which;
 use crate::client::{Download, ExportFormat};
-use crate::telemetry::printable;
+use crate::telemetry::{printable, printable_json};
 
 const AFTER_HELP: &str = "\
 The form is that of the file's name: .pcapng for Wireshark and tshark, .ndjson or .jsonl, .txt for a hexdump; --format says it \
@@ -36,7 +39,7 @@ pub(in super::super) struct Args {
     /// Replace FILE if it is there
     #[arg(long)]
     force: bool,
-    /// Only this connection: its id
+    /// Only this connection: its id, or its beginning, or `last`
     #[arg(long, value_name = "ID")]
     connection: Option<String>,
     #[command(flatten)]
@@ -60,20 +63,27 @@ impl Args {
             )));
         }
         let query = self.filter.query();
+        let client = self.remote.client()?;
         let query = match &self.connection {
-            Some(id) => query.with("connection", id),
+            Some(said) => query.with("connection", which::connection(&client, said).await?),
             None => query,
         };
-        let download = self.remote.client()?.export(format, &query).await?;
+        let download = client.export(format, &query).await?;
         if is_output {
-            save(download, &mut io::stdout().lock()).await?;
+            print(download, format).await?;
             return Ok(ExitCode::SUCCESS);
         }
         let began = Instant::now();
         let bytes = save_file(download, &self.file).await?;
         let took = began.elapsed().as_secs_f64().max(0.001);
         let rate = HumanBytes((bytes as f64 / took) as u64);
-        self.remote.screen().line(&format!("{name}: {} at {rate}/s", HumanBytes(bytes)))?;
+        let screen = self.remote.screen();
+        if screen.is_json {
+            screen
+                .json(&json!({"file": self.file.display().to_string(), "bytes": bytes, "seconds": took}))?;
+        } else {
+            screen.line(&format!("{name}: {} at {rate}/s", HumanBytes(bytes)))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -91,6 +101,31 @@ fn form(said: Option<&str>, file: &Path) -> Result<ExportFormat, Fault> {
     }
 }
 
+/// To standard output; on a terminal so that nothing steers it. A capture file never gets there, and a hexdump is ASCII.
+async fn print(mut download: Download, format: ExportFormat) -> Result<(), Fault> {
+    let mut out = io::stdout().lock();
+    if !io::stdout().is_terminal() {
+        return save(download, &mut out).await.map(drop);
+    }
+    if format != ExportFormat::Ndjson {
+        while let Some(piece) = download.piece().await? {
+            out.write_all(&piece)?;
+        }
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    while let Some(piece) = download.piece().await? {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                out.write_all(printable_json(&String::from_utf8_lossy(&line)).as_bytes())?;
+                line.clear();
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Into a file beside it first, which then takes its name.
 async fn save_file(download: Download, file: &Path) -> Result<u64, Fault> {
     let failed = |fault: io::Error| Fault::Failed(format!("{}: {fault}", file.display()));
@@ -98,7 +133,11 @@ async fn save_file(download: Download, file: &Path) -> Result<u64, Fault> {
     part.push(".part");
     let part = PathBuf::from(part);
     let mut writer = BufWriter::new(File::create(&part).map_err(failed)?);
-    let saved = save(download, &mut writer).await;
+    let mut signals = Signals::new().map_err(failed)?;
+    let saved = tokio::select! {
+        saved = save(download, &mut writer) => saved,
+        name = signals.next() => Err(Fault::Failed(format!("{name}: nothing was saved"))),
+    };
     let saved = saved.and_then(|bytes| {
         writer.flush().map_err(failed)?;
         fs::rename(&part, file).map_err(failed)?;
@@ -116,6 +155,7 @@ async fn save(mut download: Download, to: &mut impl Write) -> Result<u64, Fault>
     if let Ok(style) = ProgressStyle::with_template("{spinner} {bytes} {bytes_per_sec} {elapsed}") {
         bar.set_style(style);
     }
+    bar.tick();
     bar.enable_steady_tick(TICK);
     let mut bytes = 0;
     let saved = loop {

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::remote::{Done, Fault, Remote};
 use super::screen::{Look, brief, size};
-use super::spec::SpecArgs;
+use super::spec::{SpecArgs, Use};
 use crate::client::{Client, Listener, Query, escaped};
 use crate::domain::{format_duration, parse_duration};
 use crate::telemetry::printable;
@@ -16,6 +16,7 @@ Examples:
   answerback open 8080
   answerback open 9000 --name gate --encoding utf-8 --reply OK --then keep
   answerback open 0 --host 127.0.0.1 --framing lines --echo
+  answerback open 9002 --encoding utf-8 -e --greeting '220 ready\\r\\n' --silent
   answerback open 9001 --reply-hex '78 78 05' --fault '{\"type\":\"latency\",\"delay\":\"100ms\"}'
   answerback open --file examples/redis.json";
 
@@ -87,7 +88,7 @@ pub(in super::super) struct Close {
 
 impl Open {
     pub(super) async fn run(self) -> Done {
-        let mut spec = self.spec.into_json()?;
+        let mut spec = self.spec.into_json(Use::Open)?;
         insert(&mut spec, "port", self.port.map(Value::from));
         insert(&mut spec, "name", self.name.map(Value::from));
         if !spec.contains_key("port") {
@@ -141,7 +142,7 @@ impl List {
 
 impl Set {
     pub(super) async fn run(self) -> Done {
-        let mut spec = self.spec.into_json()?;
+        let mut spec = self.spec.into_json(Use::Change)?;
         insert(&mut spec, "port", self.port.map(Value::from));
         insert(&mut spec, "name", self.name.map(Value::from));
         if spec.is_empty() {
@@ -168,7 +169,9 @@ impl Close {
         let drain = drain.map_err(|fault| Fault::Usage(format!("--drain {fault}")))?;
         client.close(&self.listener, drain).await?;
         let screen = self.remote.screen();
-        if !screen.is_json {
+        if screen.is_json {
+            screen.json(&json!({"closed": self.listener}))?;
+        } else {
             let drained = drain.map(|time| format!(", its clients had {}", format_duration(time)));
             screen.line(&format!(
                 "{} is closed{}",
@@ -205,6 +208,7 @@ fn reply(listener: &Listener) -> String {
     let member = |name: &str| listener.reply.get(name).and_then(Value::as_str);
     let reply = match (member("text"), member("hex"), member("base64"), member("template")) {
         (Some(text), ..) => brief(text),
+        (_, Some(""), ..) => "silence".to_owned(),
         (_, Some(hex), ..) => format!("hex {}", brief(hex)),
         (_, _, Some(base64), _) => format!("base64 {}", brief(base64)),
         (_, _, _, Some(template)) => format!("template {}", brief(template)),

@@ -3,8 +3,10 @@
 mod apply;
 mod ask;
 mod connections;
+mod escapes;
 mod expect;
 mod export;
+mod heard;
 mod listeners;
 mod remote;
 mod screen;
@@ -13,5 +15,6 @@ mod shell;
 mod show;
 mod spec;
 mod tail;
+mod which;
 
 pub(super) use ask::Ask;

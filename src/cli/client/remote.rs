@@ -8,6 +8,7 @@ use super::super::command::complain;
 use super::super::health::default_authority;
 use super::screen::Screen;
 use crate::client::{Client, Error};
+use crate::config::{self, Inputs};
 
 /// What every command that asks takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -15,7 +16,7 @@ pub(super) struct Remote {
     /// Where the API is [default: the address that `serve` would use here] [env: ANSWERBACK_URL]
     #[arg(long, value_name = "URL", help_heading = "The service")]
     url: Option<String>,
-    /// The API's token
+    /// The API's token [default: that of the settings, for the service of the settings]
     #[arg(long, value_name = "TOKEN", help_heading = "The service")]
     token: Option<String>,
     /// Print what the API answers, as JSON
@@ -41,11 +42,18 @@ pub(super) enum Fault {
 impl Remote {
     pub(super) fn client(&self) -> Result<Client, Fault> {
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-        let url = match self.url.clone().or_else(|| variable("ANSWERBACK_URL")) {
-            Some(url) => url,
-            None => format!("http://{}", default_authority().map_err(Fault::Usage)?),
-        };
         let token = self.token.clone().or_else(|| variable("ANSWERBACK_TOKEN"));
+        if let Some(url) = self.url.clone().or_else(|| variable("ANSWERBACK_URL")) {
+            // The token of the settings is for the service of the settings, and for no other.
+            return Ok(Client::new(&url, token.as_deref())?);
+        }
+        let url = format!("http://{}", default_authority().map_err(Fault::Usage)?);
+        let token = match token {
+            Some(token) => Some(token),
+            None => config::token(&Inputs::of_process(Vec::new(), None))
+                .map_err(|fault| Fault::Usage(fault.to_string()))?
+                .map(|secret| secret.expose().to_owned()),
+        };
         Ok(Client::new(&url, token.as_deref())?)
     }
 

@@ -1,7 +1,8 @@
 //! `answerback completions`, `man`: what a shell and `man` want to know.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use clap_complete::Shell;
 
@@ -17,7 +18,7 @@ Examples:
 
 const MAN_HELP: &str = "\
 Examples:
-  answerback man | man -l -
+  answerback man
   answerback man --dir /usr/local/share/man/man1";
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +54,22 @@ impl Man {
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(command()).render(&mut page)?;
-        Screen::new(false).bytes(&page)?;
+        let screen = Screen::new(false);
+        if !(screen.is_terminal && is_shown(&page)) {
+            screen.bytes(&page)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Whether `man` is there, and has shown it: what is printed otherwise is for it to read, and not for people.
+fn is_shown(page: &[u8]) -> bool {
+    let shown = Command::new("man").args(["-l", "-"]).stdin(Stdio::piped()).spawn().and_then(|mut man| {
+        if let Some(mut to) = man.stdin.take() {
+            // It may have had enough.
+            let _ = to.write_all(page);
+        }
+        man.wait()
+    });
+    shown.is_ok_and(|status| status.success())
 }

@@ -6,21 +6,23 @@ use serde_json::Value;
 
 use super::remote::{Done, Fault, Remote};
 use super::screen::{Look, Screen, arrow, clock};
+use super::which;
 use crate::client::{Connection, Message, Page, Query, escaped};
 use crate::telemetry::printable;
 
 const AFTER_HELP: &str = "\
-`>` is what the client sent, `<` what it was sent. Texts and bytes are shown escaped, whatever they are.
+`>` is what the client sent, `<` what it was sent. Texts and bytes are shown escaped, whatever they are. Times are UTC.
 
 Examples:
-  answerback show 01a202c0-9c1b-7d3e-8f21-5a0b6c7d8e9f
-  answerback show 01a202c0-9c1b-7d3e-8f21-5a0b6c7d8e9f --encoding utf-8
-  answerback show $(answerback connections -n 1 --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"items\"][0][\"id\"])')";
+  answerback show last
+  answerback show 01a202c0-9c1b --encoding utf-8
+  answerback show 01a202c0-9c1b-7d3e-8f21-5a0b6c7d8e9f --framing delimiter:0a";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(in super::super) struct Args {
-    /// The id of the connection
+    /// The id of the connection, or its beginning (13 characters or more); `last` is the newest
+    #[arg(value_name = "ID")]
     connection: String,
     /// Read the text in this encoding instead of the listener's
     #[arg(long, value_name = "LABEL")]
@@ -35,7 +37,8 @@ pub(in super::super) struct Args {
 impl Args {
     pub(super) async fn run(self) -> Done {
         let (client, screen) = (self.remote.client()?, self.remote.screen());
-        let path = format!("/connections/{}", escaped(&self.connection));
+        let id = which::connection(&client, &self.connection).await?;
+        let path = format!("/connections/{}", escaped(&id));
         let answer: Value = client.ask("GET", &path, &Query::new(), None).await?;
         if screen.is_json && self.encoding.is_none() && self.framing.is_none() {
             screen.json(&answer)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::escapes::unescape;
 use super::remote::Fault;
 use crate::config::read_document;
 
@@ -37,7 +38,8 @@ pub(super) struct SpecArgs {
     /// Send this text to each client that comes
     #[arg(long, value_name = "TEXT")]
     greeting: Option<String>,
-    /// Where a message ends: `lines`, the name of a framing that needs no more (octet_counting, until_close, none), or JSON
+    /// Where a message ends: lines, delimiter:0d0a (hex), fixed:64 (bytes), length_prefixed:2, ascii_length:4 (the width),
+    /// idle_gap:50ms, octet_counting, until_close, none; or JSON
     #[arg(long, value_name = "FRAMING")]
     framing: Option<String>,
     /// A rule, as JSON; repeatable, the first that fits answers
@@ -55,6 +57,12 @@ pub(super) struct SpecArgs {
     /// How long a client may be silent, like 30s
     #[arg(long, value_name = "TIME")]
     idle: Option<String>,
+    /// How long a client may take nothing of its reply
+    #[arg(long, value_name = "TIME")]
+    write_timeout: Option<String>,
+    /// How much of each message is kept, like 64KiB
+    #[arg(long, value_name = "SIZE")]
+    stored_bytes: Option<String>,
     /// How long a client may stay at all
     #[arg(long, value_name = "TIME")]
     lifetime: Option<String>,
@@ -67,6 +75,9 @@ pub(super) struct SpecArgs {
     /// Clients that may wait to be let in
     #[arg(long, value_name = "COUNT")]
     backlog: Option<u64>,
+    /// Read \n, \r, \t, \x1b and such in --reply and --greeting as the characters they stand for
+    #[arg(long, short)]
+    escapes: bool,
     /// Any of the spec, as JSON; flags go before it
     #[arg(long, value_name = "JSON")]
     spec: Option<String>,
@@ -75,9 +86,18 @@ pub(super) struct SpecArgs {
     file: Option<PathBuf>,
 }
 
+/// What a spec is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A new listener.
+    Open,
+    /// A change of one, where `null` would be the default.
+    Change,
+}
+
 impl SpecArgs {
     /// The spec as the API takes it.
-    pub(super) fn into_json(self) -> Result<Map<String, Value>, Fault> {
+    pub(super) fn into_json(self, what_for: Use) -> Result<Map<String, Value>, Fault> {
         let mut spec = match &self.file {
             Some(file) => read_file(file)?,
             None => Map::new(),
@@ -88,13 +108,16 @@ impl SpecArgs {
                 _ => return Err(Fault::Usage("--spec must be a JSON object".to_owned())),
             }
         }
-        let reply = self.reply();
+        let reply = self.reply(what_for)?;
+        let greeting = self.greeting.as_deref().map(|text| self.text("--greeting", text)).transpose()?;
         let framing = self.framing.as_deref().map(framing).transpose()?;
         let mut limits = Map::new();
         let limit = [
             ("connections", self.connections.map(Value::from)),
             ("idle", self.idle.map(Value::from)),
             ("lifetime", self.lifetime.map(Value::from)),
+            ("write", self.write_timeout.map(Value::from)),
+            ("stored_bytes", self.stored_bytes.map(Value::from)),
         ];
         limits.extend(limit.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let all = |flag, texts: &[String]| -> Result<Option<Value>, Fault> {
@@ -106,7 +129,7 @@ impl SpecArgs {
             ("encoding", self.encoding.map(Value::from)),
             ("reply", reply),
             ("then", self.then.map(Value::from)),
-            ("greeting", self.greeting.map(Value::from)),
+            ("greeting", greeting.map(Value::from)),
             ("framing", framing),
             ("rules", all("--rule", &self.rule)?),
             ("faults", all("--fault", &self.fault)?),
@@ -117,31 +140,53 @@ impl SpecArgs {
             ("backlog", self.backlog.map(Value::from)),
         ];
         for (name, value) in fields {
-            if let Some(value) = value {
-                spec.insert(name.to_owned(), value);
+            match (spec.get_mut(name), value) {
+                // One limit leaves the others as they are.
+                (Some(Value::Object(there)), Some(Value::Object(more))) if name == "limits" => {
+                    there.extend(more)
+                }
+                (_, Some(value)) => drop(spec.insert(name.to_owned(), value)),
+                (_, None) => {}
             }
         }
         Ok(spec)
     }
 
-    fn reply(&self) -> Option<Value> {
-        match self {
-            Self { reply: Some(text), .. } => Some(json!({"text": text})),
+    /// A text as it was meant.
+    fn text(&self, flag: &str, text: &str) -> Result<String, Fault> {
+        if self.escapes { unescape(flag, text) } else { Ok(text.to_owned()) }
+    }
+
+    fn reply(&self, what_for: Use) -> Result<Option<Value>, Fault> {
+        Ok(match self {
+            Self { reply: Some(text), .. } => Some(json!({"text": self.text("--reply", text)?})),
             Self { reply_hex: Some(hex), .. } => Some(json!({"hex": hex})),
             Self { reply_template: Some(template), .. } => Some(json!({"template": template})),
             Self { echo: true, .. } => Some(json!({"echo": true})),
+            Self { silent: true, .. } if what_for == Use::Change => Some(json!({"hex": ""})),
             Self { silent: true, .. } => Some(Value::Null),
             _ => None,
-        }
+        })
     }
 }
 
+/// The short forms are those of `?framing=`, and those that only an endpoint can have.
 fn framing(text: &str) -> Result<Value, Fault> {
-    match text {
-        "lines" => Ok(json!({"type": "delimiter", "delimiters": ["\r\n", "\n"]})),
-        json if json.starts_with('{') => json_of("--framing", json),
-        name => Ok(json!({"type": name})),
-    }
+    let number = |text: &str| {
+        let number = text.parse::<u64>().map(Value::from);
+        number.map_err(|_| Fault::Usage(format!("--framing: `{text}` is no number")))
+    };
+    Ok(match text.split_once(':') {
+        _ if text == "lines" => json!({"type": "delimiter", "delimiters": ["\r\n", "\n"]}),
+        _ if text.starts_with('{') => json_of("--framing", text)?,
+        Some((name @ "delimiter", hex)) => json!({"type": name, "delimiters": [{"hex": hex}]}),
+        Some((name @ "fixed", size)) => json!({"type": name, "size": number(size)?}),
+        Some((name @ ("length_prefixed" | "ascii_length"), width)) => {
+            json!({"type": name, "width": number(width)?})
+        }
+        Some((name @ "idle_gap", gap)) => json!({"type": name, "gap": gap}),
+        _ => json!({"type": text}),
+    })
 }
 
 /// Reads the JSON of a flag.

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::command::complain;
 use super::remote::{Done, Fault, Remote};
 use super::screen::{Look, Screen, arrow, clock};
-use crate::client::{Client, Connection, Error, Happened, Message, Query};
+use crate::client::{Client, Connection, Error, Events, Happened, Message, Query};
 use crate::telemetry::printable;
 
 const AFTER_HELP: &str = "\
-`+` is a client that came, `-` one that went, `>` what a client sent, `<` what it was sent.
+Times are UTC. `+` is a client that came, `-` one that went, `>` what a client sent, `<` what it was sent.
 
 Examples:
   answerback tail
@@ -26,6 +26,8 @@ Examples:
 const AGAIN: Duration = Duration::from_secs(1);
 /// Peers that are remembered.
 const PEERS: usize = 10_000;
+/// Messages of the past at most: a page of the API.
+const MOST: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -69,14 +71,20 @@ impl Args {
             is_hex: self.hex,
             peers: HashMap::new(),
         };
-        // From here on everything is told by the stream: what comes between the two is not missed.
-        let begin = tail.past(self.query(), self.lines.min(1_000)).await?;
-        if self.follow {
-            // Whoever looks for some messages is not told who comes and goes.
-            let looks = [&self.direction, &self.contains, &self.contains_hex].iter().any(|o| o.is_some());
-            let kinds = if looks { "message" } else { "opened,message,closed" };
-            tail.follow(&self.query().with("event", kinds), begin).await?;
+        let count = self.lines.min(MOST);
+        if !self.follow {
+            tail.past(self.query(), count, None).await?;
+            return Ok(ExitCode::SUCCESS);
         }
+        // Whoever looks for some messages is not told who comes and goes.
+        let looks = [&self.direction, &self.contains, &self.contains_hex].iter().any(|o| o.is_some());
+        let kinds = if looks { "message" } else { "opened,message,closed" };
+        let query = self.query().with("event", kinds);
+        // The stream begins first, and the past ends where it begins: nothing is missed or told twice.
+        let mut events = tail.client.events(&query, None).await?;
+        while events.next().await?.is_some_and(|event| event.name != "ready") {}
+        tail.past(self.query(), count, events.last_id()).await?;
+        tail.follow(&query, events).await?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -105,61 +113,56 @@ struct Tail {
 }
 
 impl Tail {
-    /// Prints the newest. The cursor behind which what comes is to be told; none where nothing has come yet.
-    async fn past(&mut self, query: Query, count: usize) -> Result<Option<String>, Fault> {
-        let newest = query.newest_first().limit(count.max(1));
+    /// Prints the newest, up to the one at `end`.
+    async fn past(&mut self, query: Query, count: usize, end: Option<&str>) -> Result<(), Fault> {
+        if count == 0 {
+            return Ok(());
+        }
+        let newest = query.newest_first().limit(count);
         let answer: Value = self.client.ask("GET", "/messages", &newest, None).await?;
-        let mut items = match answer.get("items") {
-            Some(Value::Array(items)) => items.clone(),
-            _ => Vec::new(),
-        };
-        items.reverse();
-        let begin = items.last().and_then(|item| item.get("cursor")?.as_str().map(str::to_owned));
-        for item in items.into_iter().filter(|_| count > 0) {
+        let items = answer.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for item in items.iter().rev() {
+            let cursor = item.get("cursor").and_then(Value::as_str);
+            // Cursors sort as what they stand for.
+            if end.is_some_and(|end| cursor > Some(end)) {
+                continue;
+            }
             if self.screen.is_json {
-                self.screen.line(&item.to_string())?;
+                self.screen.json_line(&json!({"event": "message", "id": cursor, "data": item}))?;
             } else {
-                self.message(&serde_json::from_value(item)?).await?;
+                self.message(&serde_json::from_value(item.clone())?).await?;
             }
         }
-        Ok(begin)
+        Ok(())
     }
 
     /// Prints what comes. A service that stops, or restarts, is waited for.
-    async fn follow(&mut self, query: &Query, mut last: Option<String>) -> Result<(), Fault> {
-        let mut is_lost = false;
+    async fn follow(&mut self, query: &Query, mut events: Events) -> Result<(), Fault> {
         loop {
-            match self.stream(query, &mut last, &mut is_lost).await {
-                Err(Fault::Client(
-                    fault @ (Error::Unreachable { .. } | Error::Broken { .. } | Error::TimedOut { .. }),
-                )) if last.is_some() => {
-                    if !is_lost {
-                        complain(&format!("{fault}; trying again"));
-                    }
+            match self.stream(&mut events).await {
+                Err(Fault::Client(fault)) if is_passing(&fault) => {
+                    complain(&format!("{fault}; trying again"));
                 }
                 Err(fault) => return Err(fault),
-                Ok(()) if !is_lost => complain(&"the service stops; waiting for it to come back"),
-                Ok(()) => {}
+                Ok(()) => complain(&"the service stops; waiting for it to come back"),
             }
-            is_lost = true;
-            tokio::time::sleep(AGAIN).await;
+            let last = events.last_id().map(str::to_owned);
+            events = loop {
+                tokio::time::sleep(AGAIN).await;
+                match self.client.events(query, last.as_deref()).await {
+                    Err(fault) if is_passing(&fault) => {}
+                    begun => break begun?,
+                }
+            };
         }
     }
 
-    async fn stream(
-        &mut self,
-        query: &Query,
-        last: &mut Option<String>,
-        is_lost: &mut bool,
-    ) -> Result<(), Fault> {
-        let mut events = self.client.events(query, last.as_deref()).await?;
-        *is_lost = false;
+    async fn stream(&mut self, events: &mut Events) -> Result<(), Fault> {
         while let Some(event) = events.next().await? {
-            *last = events.last_id().map(str::to_owned);
             if self.screen.is_json {
                 if event.name != "ready" {
-                    let line = serde_json::json!({"event": event.name, "id": event.id, "data": event.data});
-                    self.screen.line(&line.to_string())?;
+                    let line = json!({"event": event.name, "id": event.id, "data": event.data});
+                    self.screen.json_line(&line)?;
                 }
                 continue;
             }
@@ -225,4 +228,11 @@ impl Tail {
         }
         Ok(())
     }
+}
+
+/// Whether it may be over when it is asked again: a service that starts is not there, or not ready.
+fn is_passing(fault: &Error) -> bool {
+    let is_out_of_reach =
+        matches!(fault, Error::Unreachable { .. } | Error::Broken { .. } | Error::TimedOut { .. });
+    is_out_of_reach || fault.status() == Some(503)
 }

@@ -1,5 +1,8 @@
 //! The commands that ask a running service, as a shell runs them.
 
+mod terminal;
+mod words;
+
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Launch, Program, TestApp, Tool, address};
