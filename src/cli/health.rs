@@ -8,13 +8,14 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::HOST;
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::USAGE;
 use super::command::complain;
 use super::hints::reachable;
+use crate::client::authority;
 use crate::config::{self, Inputs};
 use crate::telemetry::printable_json;
 
@@ -65,22 +66,6 @@ pub(super) fn prepare(args: Args) -> Result<Health, ExitCode> {
 /// Where the API would be of a service that was started here.
 pub(super) fn default_authority() -> Result<String, String> {
     address_of(config::listen_address(&Inputs::of_process(Vec::new(), None)))
-}
-
-fn authority(url: &str) -> Result<String, String> {
-    let wrong = || format!("`{url}` is no address of an API; write it like http://127.0.0.1:7070");
-    let uri: Uri = url.parse().map_err(|_| wrong())?;
-    let authority =
-        uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-    let port = match authority.port_u16() {
-        Some(port) => port,
-        None if authority.as_str() == authority.host() => 80,
-        None => return Err(wrong()),
-    };
-    if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(wrong());
-    }
-    Ok(format!("{}:{port}", authority.host()))
 }
 
 fn address_of(listen: Result<SocketAddr, config::ConfigError>) -> Result<String, String> {
@@ -154,29 +139,6 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn an_address_is_taken_from_a_url() {
-        for (url, expected) in [
-            ("http://127.0.0.1:7070", "127.0.0.1:7070"),
-            ("http://[::1]:7070/", "[::1]:7070"),
-            ("http://answerback", "answerback:80"),
-        ] {
-            assert_eq!(authority(url).as_deref(), Ok(expected));
-        }
-        for url in [
-            "",
-            "127.0.0.1:7070",
-            "https://a:1",
-            "http://",
-            "http://a/b",
-            "http://a@b:1",
-            "http://a/?b",
-            "http://a:99999",
-        ] {
-            assert!(authority(url).unwrap_err().contains("http://127.0.0.1:7070"), "{url}");
-        }
-    }
 
     #[test]
     fn a_wildcard_is_asked_on_loopback_and_a_port_of_the_kernels_choice_is_unknown() {

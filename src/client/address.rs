@@ -6,7 +6,7 @@ use hyper::Uri;
 ///
 /// # Errors
 /// A sentence that says how it is to be written.
-pub(super) fn authority(url: &str) -> Result<String, String> {
+pub(crate) fn authority(url: &str) -> Result<String, String> {
     let wrong = || format!("`{url}` is no address of an API; write it like http://127.0.0.1:7070");
     let uri: Uri = url.parse().map_err(|_| wrong())?;
     let authority =

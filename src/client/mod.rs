@@ -19,7 +19,7 @@ mod query;
 mod session;
 mod spec;
 
-pub(crate) use address::escaped;
+pub(crate) use address::{authority, escaped};
 pub use error::{Error, Unmet};
 pub use events::{Event, Events, Happened};
 pub use expectation::Expectation;
