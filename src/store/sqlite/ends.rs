@@ -25,6 +25,10 @@ const END: usize = 12;
 /// Ends that stand in the row of the journal at most: 768 bytes.
 const NEWEST: usize = if cfg!(test) { 3 } else { 64 };
 
+/// How far from the first an end of the same row may be: four bytes say it. A journal in which few clients go but many bytes
+/// cross takes days for that.
+const FARTHEST: u64 = u32::MAX as u64;
+
 /// Ends that are looked at for one page.
 const LOOKS: usize = 4_096;
 
@@ -43,8 +47,11 @@ impl Writing<'_, '_> {
         let ends = &mut self.state.ends;
         let (Some((first, _)), Some((last, _))) = (ends.first(), ends.last()) else { return Ok(Vec::new()) };
         let (first, last) = (*first, *last);
-        if ends.len() > NEWEST {
-            self.statements.ends.execute(params![signed(first), signed(last), listed(first, ends)])?;
+        if ends.len() > NEWEST || last - first > FARTHEST {
+            for (first, row) in rows_of(ends) {
+                let last = row.last().map_or(first, |(last, _)| *last);
+                self.statements.ends.execute(params![signed(first), signed(last), listed(first, row)])?;
+            }
             ends.clear();
             return Ok(Vec::new());
         }
@@ -63,10 +70,20 @@ impl Writing<'_, '_> {
     }
 }
 
+/// Ends that stand in one row: those that are not too far from the first of them.
+fn rows_of(mut ends: &[End]) -> impl Iterator<Item = (u64, &[End])> {
+    std::iter::from_fn(move || {
+        let (first, _) = *ends.first()?;
+        let (row, rest) = ends.split_at(ends.partition_point(|(position, _)| position - first <= FARTHEST));
+        ends = rest;
+        Some((first, row))
+    })
+}
+
 fn listed(first: u64, ends: &[End]) -> Vec<u8> {
     let mut listed = Vec::with_capacity(ends.len() * END);
     for (position, connection) in ends {
-        // A transaction is far smaller than that.
+        // No end of a row is farther away than that.
         let distance = u32::try_from(position - first).unwrap_or(u32::MAX);
         listed.extend_from_slice(&distance.to_be_bytes());
         listed.extend_from_slice(&connection.to_be_bytes());
@@ -166,4 +183,25 @@ fn some_ends(db: &Database, after: u64) -> rusqlite::Result<Vec<End>> {
     }
     ends.extend(newest_ends(db)?.into_iter().filter(|(position, _)| *position > after));
     Ok(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_are_far_apart_stand_in_rows_of_their_own_and_are_read_back() {
+        let far = 5 << 32;
+        let ends = [(7, 1), (8, 2), (7 + FARTHEST, 3), (8 + FARTHEST, 4), (far, 5)];
+        let rows: Vec<_> = rows_of(&ends).collect();
+        assert_eq!(
+            rows.iter().map(|(first, row)| (*first, row.len())).collect::<Vec<_>>(),
+            [(7, 3), (8 + FARTHEST, 1), (far, 1)]
+        );
+        let read: Vec<_> = rows
+            .iter()
+            .flat_map(|(first, row)| ends_of(*first, &listed(*first, row)).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(read, ends);
+    }
 }
