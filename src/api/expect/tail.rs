@@ -126,7 +126,10 @@ impl Follower {
     }
 
     fn known(&self, after: Position) -> Option<Arc<TailPage>> {
-        self.0.pages().iter().find(|page| page.from <= after && after < page.to).cloned()
+        // What is missing of a page was told of its beginning; who begins later may miss nothing, and asks for itself.
+        let is_of =
+            |page: &TailPage| page.from == after || page.from < after && page.evicted_before.is_none();
+        self.0.pages().iter().find(|page| is_of(page) && after < page.to).cloned()
     }
 
     /// How long who has been told nothing waits before it looks again: a crowd that is woken by each record is a load of its

@@ -27,6 +27,8 @@ use super::tail::{Follower, Tail, TailPage};
 /// Messages that are looked at in one go, and their bytes.
 const PAGE: usize = 500;
 const PAGE_BYTES: usize = 1 << 20;
+/// Addresses that are remembered.
+const PEERS: usize = 4_096;
 /// Bytes of an outcome's JSON at most: some messages of 4 KiB.
 const OUTCOME: usize = 13 * (64 << 10);
 
@@ -198,6 +200,9 @@ async fn peer(
     }
     let found = api.recorder.journal().connection(id, 0, 0).await?;
     let peer = found.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |found| found.connection.peer.ip());
+    if peers.len() >= PEERS {
+        peers.clear();
+    }
     peers.insert(id, peer);
     Ok(peer)
 }
